@@ -1,0 +1,1 @@
+"""Advancia Pay Ledger: a wallet and pay ledger whose books prove themselves."""

@@ -1,0 +1,271 @@
+"""The settings: read once, checked at the start, and passed on as one frozen object.
+
+This is the only module that reads the environment. In development and tests, what the environment does
+not say is taken from `<ADVANCIA_VAR>/embedded.json`, which the supervisor writes for the servers it has
+started; so every process and command with the same `ADVANCIA_VAR` finds the same servers.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import urlsplit
+
+ROOT = Path(__file__).resolve().parent.parent
+EMBEDDED_FILE = "embedded.json"
+SECRET_KEY_BYTES = 32
+
+# Every setting there is. A test holds this table against `.env.example`.
+NAMES = (
+    "ADVANCIA_ENV",
+    "ADVANCIA_VAR",
+    "HOST",
+    "PORT",
+    "PUBLIC_URL",
+    "SECRET_KEY",
+    "DATABASE_URL",
+    "DATABASE_OWNER_URL",
+    "REDIS_URL",
+    "TRUSTED_PROXIES",
+    "WEB_WORKERS",
+    "WEB_THREADS",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRET",
+    "SANDBOX_URL",
+    "SANDBOX_SECRET",
+    "SMTP_URL",
+    "MAIL_FROM",
+    "LOG_LEVEL",
+)
+
+
+class ConfigError(Exception):
+    """One or more settings are wrong; the text says for each how to mend it."""
+
+
+class Environment(StrEnum):
+    DEV = "dev"
+    TEST = "test"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings, checked. Secrets are kept out of the repr, so that they never reach a log."""
+
+    env: Environment
+    var: Path
+    host: str
+    port: int
+    public_url: str
+    secret_key: str = field(repr=False)
+    database_url: str = field(repr=False)
+    database_owner_url: str | None = field(repr=False)
+    redis_url: str = field(repr=False)
+    trusted_proxies: int
+    web_workers: int
+    web_threads: int
+    stripe_secret_key: str | None = field(repr=False)
+    stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
+    sandbox_url: str | None
+    sandbox_secret: str | None = field(repr=False)
+    smtp_url: str | None = field(repr=False)
+    mail_from: str
+    log_level: str
+
+    @property
+    def is_dev(self) -> bool:
+        return self.env in (Environment.DEV, Environment.TEST)
+
+    @property
+    def is_production(self) -> bool:
+        return not self.is_dev
+
+    @property
+    def is_sandboxed(self) -> bool:
+        """Whether payments are simulated, which happens only outside production and without keys."""
+        return self.stripe_secret_key is None and self.sandbox_url is not None
+
+    @property
+    def limiter_url(self) -> str:
+        """The cache's address as the rate limiter spells it."""
+        return re.sub(r"^unix:", "redis+unix:", self.redis_url)
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Read and check every setting.
+
+    Raises `ConfigError`, whose text names each wrong setting and says how to mend it.
+    """
+    return _Reader(os.environ if environ is None else environ).settings()
+
+
+def var_folder(environ: Mapping[str, str] | None = None) -> Path:
+    """The folder of the embedded servers and of local mail; settable before anything else can be read."""
+    environ = os.environ if environ is None else environ
+    return Path(environ.get("ADVANCIA_VAR") or ROOT / "var").expanduser().resolve()
+
+
+def sqlalchemy_url(url: str) -> str:
+    """Name the driver in a plain libpq address, as SQLAlchemy wants it."""
+    return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url)
+
+
+class _Reader:
+    """Collects what is wrong instead of stopping at the first, so that one start tells everything."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.environ = environ
+        self.problems: list[str] = []
+        self.var = var_folder(environ)
+        self.env = self._environment()
+        self.embedded = self._embedded() if self.is_dev else {}
+
+    @property
+    def is_dev(self) -> bool:
+        return self.env in (Environment.DEV, Environment.TEST)
+
+    def settings(self) -> Settings:
+        stripe_key, stripe_secrets = self._stripe()
+        port = self._number("PORT", 8000, lowest=1, highest=65535)
+        settings = Settings(
+            env=self.env,
+            var=self.var,
+            host=self.get("HOST") or "127.0.0.1",
+            port=port,
+            public_url=self._public_url(port),
+            secret_key=self._secret_key(),
+            database_url=self._database("DATABASE_URL") or "",
+            database_owner_url=self._database("DATABASE_OWNER_URL", needed=False),
+            redis_url=self._redis(),
+            trusted_proxies=self._number("TRUSTED_PROXIES", 0, lowest=0, highest=10),
+            web_workers=self._number("WEB_WORKERS", 2, lowest=1, highest=64),
+            web_threads=self._number("WEB_THREADS", 8, lowest=1, highest=128),
+            stripe_secret_key=stripe_key,
+            stripe_webhook_secrets=stripe_secrets,
+            sandbox_url=self.get("SANDBOX_URL") if self.is_dev else None,
+            sandbox_secret=self.get("SANDBOX_SECRET") if self.is_dev else None,
+            smtp_url=self._smtp(),
+            mail_from=self.get("MAIL_FROM") or "Advancia <no-reply@localhost>",
+            log_level=self._log_level(),
+        )
+        if self.problems:
+            raise ConfigError("\n".join(self.problems))
+        return settings
+
+    def get(self, name: str) -> str | None:
+        return self.environ.get(name) or self.embedded.get(name) or None
+
+    def _wrong(self, sentence: str) -> None:
+        self.problems.append(sentence)
+
+    def _environment(self) -> Environment:
+        named = self.environ.get("ADVANCIA_ENV") or "dev"
+        try:
+            return Environment(named)
+        except ValueError:
+            self._wrong(f"ADVANCIA_ENV is {named!r}: set it to dev, test, staging or production.")
+            return Environment.PRODUCTION
+
+    def _embedded(self) -> dict[str, str]:
+        try:
+            text = (self.var / EMBEDDED_FILE).read_text()
+        except OSError:
+            return {}
+        try:
+            return {str(name): str(value) for name, value in json.loads(text).items()}
+        except (ValueError, AttributeError):
+            self._wrong(f"{self.var / EMBEDDED_FILE} cannot be read: delete it and start ./run again.")
+            return {}
+
+    def _number(self, name: str, default: int, *, lowest: int, highest: int) -> int:
+        text = self.get(name)
+        if text is None:
+            return default
+        if text.isascii() and text.isdigit() and lowest <= int(text) <= highest:
+            return int(text)
+        self._wrong(f"{name} is {text!r}: set it to a whole number from {lowest} to {highest}.")
+        return default
+
+    def _public_url(self, port: int) -> str:
+        url = self.get("PUBLIC_URL")
+        if url is None:
+            if not self.is_dev:
+                self._wrong("PUBLIC_URL is missing: set it to the address customers use, like https://pay.example.com.")
+            return f"http://localhost:{port}"
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
+            self._wrong(f"PUBLIC_URL is {url!r}: set it to a scheme and a host, like https://pay.example.com.")
+        elif not self.is_dev and parts.scheme != "https":
+            self._wrong("PUBLIC_URL must begin with https:// outside development.")
+        return url.rstrip("/")
+
+    def _secret_key(self) -> str:
+        key = self.get("SECRET_KEY")
+        how = "set it to the output of: python3 -c 'import secrets; print(secrets.token_hex(32))'"
+        if key is None:
+            self._wrong(f"SECRET_KEY is missing: {how}")
+            return ""
+        if not self.is_dev and (len(key) < SECRET_KEY_BYTES or len(set(key)) < 10):
+            self._wrong(f"SECRET_KEY is too weak to sign sessions with: {how}")
+        return key
+
+    def _database(self, name: str, *, needed: bool = True) -> str | None:
+        url = self.get(name)
+        if url is None:
+            if needed:
+                self._wrong(
+                    f"{name} is missing: start ./run, which brings a database of its own, or set it to an address "
+                    "like postgresql://advancia_app:password@db.example.com/advancia."
+                )
+            return None
+        if not re.match(r"^postgres(ql)?(\+psycopg)?://", url):
+            self._wrong(f"{name} does not begin with postgresql://. PostgreSQL 15 or later is the one database we use.")
+        return url
+
+    def _redis(self) -> str:
+        url = self.get("REDIS_URL")
+        if url is None:
+            self._wrong(
+                "REDIS_URL is missing: start ./run, which brings a Valkey of its own, or set it to an address "
+                "like redis://cache.example.com:6379/0."
+            )
+            return ""
+        if not re.match(r"^(rediss?|unix)://", url):
+            self._wrong(f"REDIS_URL is {url!r}: it must begin with redis://, rediss:// or unix://.")
+        return url
+
+    def _stripe(self) -> tuple[str | None, tuple[str, ...]]:
+        key = self.get("STRIPE_SECRET_KEY")
+        secrets = tuple((self.get("STRIPE_WEBHOOK_SECRET") or "").replace(",", " ").split())
+        if key and not re.match(r"^(sk|rk)_(test|live)_", key):
+            self._wrong("STRIPE_SECRET_KEY does not look like one: copy the key that begins with sk_live_ or sk_test_.")
+        if key and not secrets:
+            self._wrong(
+                "STRIPE_WEBHOOK_SECRET is missing though STRIPE_SECRET_KEY is set: copy the signing secret (whsec_…) "
+                "of the webhook endpoint; separate several with a comma while you rotate them."
+            )
+        return key, secrets
+
+    def _smtp(self) -> str | None:
+        url = self.get("SMTP_URL")
+        if url is None:
+            if not self.is_dev:
+                self._wrong("SMTP_URL is missing: set it to an address like smtp://user:password@mail.example.com:587.")
+            return None
+        parts = urlsplit(url)
+        if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+            self._wrong("SMTP_URL must look like smtp://user:password@mail.example.com:587 (or smtps://…:465).")
+        return url
+
+    def _log_level(self) -> str:
+        level = (self.get("LOG_LEVEL") or "INFO").upper()
+        if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
+            self._wrong(f"LOG_LEVEL is {level!r}: set it to DEBUG, INFO, WARNING or ERROR.")
+        return level

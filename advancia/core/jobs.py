@@ -1,0 +1,16 @@
+"""The names of all background jobs.
+
+The product asks for a job by its name and never imports `worker`; a test proves that each name resolves.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Job(StrEnum):
+    SEND_EMAIL = "send_email"
+    APPLY_WEBHOOK = "apply_webhook"
+    EXPIRE_DEPOSITS = "expire_deposits"
+    CHECK_LEDGER = "check_ledger"
+    SWEEP = "sweep"

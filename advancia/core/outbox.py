@@ -1,0 +1,160 @@
+"""The outbox: work that must happen once the current unit of work has been committed.
+
+The row is the truth and the queue only the doorbell. A service puts a row into the same transaction as its
+effect; the relay (`worker.relay`) rings the queue for it, again and again until the job has marked it done;
+a row whose job keeps failing is parked, where staff see it and can send it again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Identity, Index, Integer, Text, func, insert, select, text, update
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import insert as pg_insert
+from sqlalchemy.orm import Mapped, mapped_column
+
+from advancia.core import context
+from advancia.core.db import Model, Session
+from advancia.core.jobs import Job
+from advancia.core.types import Timestamp
+
+MAX_ATTEMPTS = 8
+LONGEST_DELAY = timedelta(minutes=10)
+# How long after ringing, or after the start of a run, a row counts as lost and is rung for again.
+PATIENCE = timedelta(seconds=25)
+
+
+class OutboxRow(Model):
+    """One piece of work. `secret` holds what only the job may see, such as a sign-in code; done wipes it."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (
+        Index(
+            "ix_outbox_open",
+            "available_at",
+            postgresql_where=text("done_at IS NULL AND parked_at IS NULL"),
+        ),
+        Index("ix_outbox_done", "done_at", postgresql_where=text("done_at IS NOT NULL")),
+        # Most rows are updated three times within a second; room in the page keeps that cheap.
+        {"postgresql_with": {"fillfactor": 70}},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text)
+    payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    secret: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    request_id: Mapped[str | None] = mapped_column(Text)
+    # Two rows with the same key are one piece of work, such as the nightly check of one night.
+    unique_key: Mapped[str | None] = mapped_column(Text, unique=True)
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    last_error: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    available_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    handed_at: Mapped[Timestamp | None]
+    done_at: Mapped[Timestamp | None]
+    parked_at: Mapped[Timestamp | None]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One try at a row: what the job is told, and which try it is (the first is 1)."""
+
+    outbox_id: int
+    kind: str
+    payload: dict[str, Any]
+    secret: dict[str, Any]
+    request_id: str | None
+    attempt: int
+
+
+def put(
+    session: Session,
+    job: Job,
+    *,
+    secret: dict[str, Any] | None = None,
+    available_at: datetime | None = None,
+    **payload: Any,
+) -> None:
+    """Ask for `job` to be run with `payload` once the caller's unit of work is committed.
+
+    The payload is stored as JSON: plain values only. The job may run more than once; see `worker.tasks`.
+    """
+    values: dict[str, Any] = {"kind": job.value, "payload": payload, "request_id": context.request_id.get()}
+    if secret is not None:
+        values["secret"] = secret
+    if available_at is not None:
+        values["available_at"] = available_at
+    session.execute(insert(OutboxRow).values(**values))
+
+
+def put_once(session: Session, job: Job, *, unique_key: str, **payload: Any) -> bool:
+    """As `put`, but only the first time that `unique_key` is seen; tell whether this was the first."""
+    row = session.execute(
+        pg_insert(OutboxRow)
+        .values(kind=job.value, payload=payload, unique_key=unique_key, request_id=context.request_id.get())
+        .on_conflict_do_nothing(index_elements=[OutboxRow.unique_key])
+        .returning(OutboxRow.id)
+    )
+    return row.first() is not None
+
+
+def claim(session: Session, outbox_id: int) -> Claim | None:
+    """Begin a try: count it and give what the job needs; `None` when the row is done, parked or gone.
+
+    Counted before the work begins, so that a job which kills its worker is parked like any other.
+    """
+    row = session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None))
+        .values(attempts=OutboxRow.attempts + 1, handed_at=func.now())
+        .returning(OutboxRow.kind, OutboxRow.payload, OutboxRow.secret, OutboxRow.request_id, OutboxRow.attempts)
+    ).first()
+    if row is None:
+        return None
+    return Claim(outbox_id, row.kind, row.payload, row.secret or {}, row.request_id, row.attempts)
+
+
+def mark_done(session: Session, outbox_id: int) -> bool:
+    """Mark the row done and wipe its secret; false when another run has done it before us.
+
+    The row is locked until the caller commits, so two runs of one row cannot both have their effect.
+    """
+    row = session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None))
+        .values(done_at=func.now(), secret=None)
+        .returning(OutboxRow.id)
+    )
+    return row.first() is not None
+
+
+def mark_failed(session: Session, outbox_id: int, *, attempt: int, error: str) -> bool:
+    """Plan the next try, later each time, or park the row after the last one; tell whether it was parked."""
+    parked = attempt >= MAX_ATTEMPTS
+    when = {"parked_at": func.now()} if parked else {"available_at": func.now() + back_off(attempt)}
+    session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None))
+        .values(last_error=error[:2000], handed_at=None, **when)
+    )
+    return parked
+
+
+def send_again(session: Session, outbox_id: int) -> bool:
+    """Put a parked row back to work with its tries counted anew; false when it is not parked."""
+    row = session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id == outbox_id, OutboxRow.parked_at.is_not(None))
+        .values(parked_at=None, attempts=0, handed_at=None, available_at=func.now())
+        .returning(OutboxRow.id)
+    )
+    session.execute(select(func.pg_notify("outbox", "")))
+    return row.first() is not None
+
+
+def back_off(attempt: int) -> timedelta:
+    """How long to wait after that try has failed: 2, 4, 8 … seconds, at most ten minutes."""
+    return min(timedelta(seconds=2**attempt), LONGEST_DELAY)
