@@ -1,0 +1,95 @@
+"""The API in Stripe's shape: keys, idempotency, errors."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, request
+from flask.typing import ResponseReturnValue
+
+from advancia.providers.sandbox.checkouts import Checkouts
+from advancia.providers.sandbox.errors import ApiError
+from advancia.providers.sandbox.faults import Faults
+from advancia.providers.sandbox.params import nested
+from advancia.providers.sandbox.store import Store
+
+_LONGEST_KEY = 255
+
+
+def api(*, store: Store, checkouts: Checkouts, faults: Faults, key: str) -> Blueprint:
+    """The routes under /v1, for callers who know the key."""
+    bp = Blueprint("api", __name__, url_prefix="/v1")
+
+    @bp.before_request
+    def check_key() -> None:
+        if not hmac.compare_digest(_offered_key().encode(), key.encode()):
+            raise ApiError("Invalid API Key provided.", status=401)
+
+    @bp.errorhandler(ApiError)
+    def refuse(error: ApiError) -> Response:
+        return _answer(error.body(), error.status)
+
+    @bp.post("/checkout/sessions")
+    def create() -> ResponseReturnValue:
+        return faults.around(lambda: _once(store, lambda: checkouts.create(_params())))
+
+    @bp.get("/checkout/sessions/<session_id>")
+    def retrieve(session_id: str) -> ResponseReturnValue:
+        return faults.around(lambda: _answer(checkouts.retrieve(session_id, _params().get("expand"))))
+
+    @bp.post("/checkout/sessions/<session_id>/expire")
+    def expire(session_id: str) -> ResponseReturnValue:
+        return faults.around(lambda: _once(store, lambda: checkouts.close(session_id)))
+
+    return bp
+
+
+def _once(store: Store, act: Callable[[], dict[str, Any]]) -> Response:
+    """Do it, or repeat the answer given under the same idempotency key.
+
+    A refusal does not use up the key. The same key with other parameters is an error.
+    """
+    key = request.headers.get("Idempotency-Key", "")
+    if len(key) > _LONGEST_KEY:
+        raise ApiError("Idempotency keys have at most 255 characters.", kind="idempotency_error")
+    with store.transaction():
+        first = store.answer(key) if key else None
+        if first is not None:
+            if first[0] != _fingerprint():
+                raise ApiError(
+                    "Keys for idempotent requests can only be used with the same parameters they were first "
+                    f"used with. Try using a key other than '{key}' for a different request.",
+                    kind="idempotency_error",
+                )
+            return _answer(json.loads(first[1]), headers={"Idempotent-Replayed": "true"})
+        made = act()
+        if key:
+            store.keep_answer(key, _fingerprint(), json.dumps(made))
+    return _answer(made)
+
+
+def _answer(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    marks = {"Request-Id": f"req_{secrets.token_hex(7)}", "Cache-Control": "no-store"}
+    return Response(json.dumps(body), status, {**marks, **(headers or {})}, mimetype="application/json")
+
+
+def _params() -> dict[str, Any]:
+    return nested([*request.args.items(multi=True), *request.form.items(multi=True)])
+
+
+def _fingerprint() -> str:
+    asked = [request.method, request.path, sorted(request.form.items(multi=True))]
+    return hashlib.sha256(json.dumps(asked).encode()).hexdigest()
+
+
+def _offered_key() -> str:
+    """The key of a Bearer header, or the user name of a Basic one."""
+    offered = request.authorization
+    if offered is None:
+        return ""
+    return (offered.token or "") if offered.type == "bearer" else (offered.username or "")

@@ -1,0 +1,198 @@
+"""What the simulation remembers, in one SQLite file, so that it survives being stopped or killed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+
+_SCHEMA = """
+-- Objects in the very shape in which the API shows them.
+CREATE TABLE IF NOT EXISTS object (
+    id      TEXT PRIMARY KEY,
+    body    TEXT NOT NULL
+) STRICT;
+-- What happens to an object by itself, and when.
+CREATE TABLE IF NOT EXISTS timer (
+    object_id TEXT NOT NULL REFERENCES object (id),
+    what      TEXT NOT NULL,
+    due       REAL NOT NULL,
+    PRIMARY KEY (object_id, what)
+) STRICT;
+CREATE INDEX IF NOT EXISTS timer_due ON timer (due);
+-- Events and their deliveries; due is null once there is nothing more to do.
+CREATE TABLE IF NOT EXISTS event (
+    id       TEXT PRIMARY KEY,
+    type     TEXT NOT NULL,
+    body     TEXT NOT NULL,
+    made     REAL NOT NULL,
+    due      REAL,
+    tries    INTEGER NOT NULL DEFAULT 0,
+    answer   INTEGER,
+    problem  TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS event_due ON event (due) WHERE due IS NOT NULL;
+-- The first answer under each idempotency key, with what had been asked.
+CREATE TABLE IF NOT EXISTS answer (
+    key         TEXT PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    body        TEXT NOT NULL
+) STRICT;
+"""
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One event on its way to the product. `answer` is the last HTTP status, `due` None when all is done."""
+
+    event_id: str
+    type: str
+    body: str
+    made: float
+    due: float | None
+    tries: int
+    answer: int | None
+    problem: str | None
+
+    @property
+    def is_delivered(self) -> bool:
+        return is_accepted(self.answer) and self.due is None
+
+
+def is_accepted(answer: int | None) -> bool:
+    """Whether an HTTP status says that the event has arrived: any 2xx."""
+    return answer is not None and answer // 100 == HTTPStatus.OK // 100
+
+
+_DELIVERY = "SELECT id, type, body, made, due, tries, answer, problem FROM event"
+
+
+class Store:
+    """One connection, one transaction at a time. Times are seconds since 1970."""
+
+    def __init__(self, file: Path) -> None:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._db = sqlite3.connect(file, check_same_thread=False, isolation_level=None, timeout=10)
+        self._db.execute("PRAGMA journal_mode = WAL")
+        self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; one within another joins it."""
+        with self._lock:
+            if self._depth == 0:
+                self._db.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._end("ROLLBACK")
+                raise
+            self._end("COMMIT")
+
+    def _end(self, how: str) -> None:
+        self._depth -= 1
+        if self._depth == 0:
+            self._db.execute(how)
+
+    def object(self, object_id: str) -> dict[str, Any] | None:
+        row = self._row("SELECT body FROM object WHERE id = ?", object_id)
+        return json.loads(row[0]) if row else None
+
+    def keep(self, thing: dict[str, Any]) -> None:
+        """Write the object, new or changed."""
+        self._run(
+            "INSERT INTO object (id, body) VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body",
+            thing["id"],
+            json.dumps(thing),
+        )
+
+    def set_timer(self, object_id: str, what: str, due: float) -> None:
+        self._run(
+            "INSERT OR REPLACE INTO timer (object_id, what, due) VALUES (?, ?, ?)", object_id, what, due
+        )
+
+    def clear_timers(self, object_id: str) -> None:
+        self._run("DELETE FROM timer WHERE object_id = ?", object_id)
+
+    def due_timer(self, now: float) -> tuple[str, str] | None:
+        """The object whose time has come first, and what is to happen to it."""
+        row = self._row("SELECT object_id, what FROM timer WHERE due <= ? ORDER BY due LIMIT 1", now)
+        return (row[0], row[1]) if row else None
+
+    def add_event(self, event: dict[str, Any], made: float) -> None:
+        self._run(
+            "INSERT INTO event (id, type, body, made, due) VALUES (?, ?, ?, ?, ?)",
+            event["id"],
+            event["type"],
+            json.dumps(event, indent=2),
+            made,
+            made,
+        )
+
+    def claim_delivery(self, now: float, lease: float) -> Delivery | None:
+        """Take the delivery that has waited longest; due again after `lease` if its end is not recorded."""
+        row = self._row(
+            "UPDATE event SET tries = tries + 1, due = ? WHERE id = "
+            "(SELECT id FROM event WHERE due <= ? ORDER BY due, rowid LIMIT 1) "
+            "RETURNING id, type, body, made, due, tries, answer, problem",
+            now + lease,
+            now,
+        )
+        return Delivery(*row) if row else None
+
+    def record_delivery(
+        self, event_id: str, *, due: float | None, answer: int | None, problem: str | None
+    ) -> None:
+        self._run(
+            "UPDATE event SET due = ?, answer = ?, problem = ? WHERE id = ?", due, answer, problem, event_id
+        )
+
+    def deliver_again(self, event_id: str, now: float) -> None:
+        self._run("UPDATE event SET due = ?, tries = 0, made = ? WHERE id = ?", now, now, event_id)
+
+    def release_deliveries(self, now: float) -> None:
+        """After a restart nobody holds a claim: everything unfinished is due at once."""
+        self._run("UPDATE event SET due = ? WHERE due IS NOT NULL", now)
+
+    def deliveries(self) -> list[Delivery]:
+        """Every event, in the order in which they were made."""
+        with self._lock:
+            return [Delivery(*row) for row in self._db.execute(f"{_DELIVERY} ORDER BY rowid")]
+
+    def next_due(self) -> float | None:
+        """When something happens next."""
+        row = self._row(
+            "SELECT min(due) FROM (SELECT min(due) AS due FROM timer "
+            "UNION ALL SELECT min(due) FROM event WHERE due IS NOT NULL)"
+        )
+        return row[0] if row else None
+
+    def answer(self, key: str) -> tuple[str, str] | None:
+        """What was asked first under this key, as a fingerprint, and the answer's body."""
+        row = self._row("SELECT fingerprint, body FROM answer WHERE key = ?", key)
+        return (row[0], row[1]) if row else None
+
+    def keep_answer(self, key: str, fingerprint: str, body: str) -> None:
+        self._run("INSERT INTO answer (key, fingerprint, body) VALUES (?, ?, ?)", key, fingerprint, body)
+
+    def _run(self, sql: str, *values: Any) -> None:
+        with self._lock:
+            self._db.execute(sql, values)
+
+    def _row(self, sql: str, *values: Any) -> Any:
+        with self._lock:
+            return next(iter(self._db.execute(sql, values).fetchall()), None)
