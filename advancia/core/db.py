@@ -16,7 +16,17 @@ from sqlalchemy import MetaData
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-__all__ = ["Model", "NestedUnitOfWork", "Session", "WriteOnSafeMethod", "db", "in_unit_of_work", "reading_only", "unit_of_work"]
+__all__ = [
+    "Model",
+    "NestedUnitOfWork",
+    "Session",
+    "WriteOnSafeMethod",
+    "bookkeeping",
+    "db",
+    "in_unit_of_work",
+    "reading_only",
+    "unit_of_work",
+]
 
 T = TypeVar("T")
 
@@ -59,6 +69,16 @@ def unit_of_work() -> Iterator[Session]:
     """
     if _reading_only.get():
         raise WriteOnSafeMethod("A GET request may not change anything.")
+    with bookkeeping() as session:
+        yield session
+
+
+@contextmanager
+def bookkeeping() -> Iterator[Session]:
+    """A unit of work for what the server notes of its own accord, also during a GET: when a session was last used.
+
+    Nothing that a customer could see as a change belongs here.
+    """
     session = db.session()
     if session.info.get("unit_of_work"):
         raise NestedUnitOfWork("A unit of work is already open.")

@@ -1,0 +1,104 @@
+"""The application: extensions, rooms, and the shell around them."""
+
+from __future__ import annotations
+
+from flask import Flask
+from flask_migrate import Migrate
+from flask_wtf import CSRFProtect
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from advancia.config import ROOT, Settings, load_settings, sqlalchemy_url
+from advancia.core import log
+from advancia.core.clock import utcnow
+from advancia.core.db import db
+from advancia.identity import views as identity
+from advancia.identity import visitor
+from advancia.ledger.cli import ledger_cli
+from advancia.ops import dev_views
+from advancia.ops import views as ops
+from advancia.ops.cli import demo_cli
+from advancia.payments import views as deposits
+from advancia.providers.stripe import ProviderNotSetUp, gateway_from
+from advancia.wallet import views as wallet
+from advancia.wallet.transfers import views as transfers
+from advancia.web import access, errors, filters, htmx, limits, public, requests, security
+from advancia.webhooks import views as webhooks
+
+BLUEPRINTS = (public.bp, identity.bp, wallet.bp, transfers.bp, deposits.bp, webhooks.bp, ops.bp)
+LARGEST_FORM = 256 * 1024
+
+csrf = CSRFProtect()
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """Build the application. Raises `ConfigError` when a setting is wrong."""
+    settings = settings or load_settings()
+    log.configure(settings.log_level)
+    app = Flask("advancia", root_path=str(ROOT), template_folder="templates", static_folder="static")
+    app.extensions["settings"] = settings
+    app.extensions["gateway"] = _gateway(settings)
+    app.config.from_mapping(_flask_settings(settings))
+    _install_extensions(app, settings)
+    _install_rooms(app, settings)
+    if settings.trusted_proxies:
+        hops = settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    return app
+
+
+def _flask_settings(settings: Settings) -> dict[str, object]:
+    secure = settings.public_url.startswith("https:")
+    return {
+        "SECRET_KEY": settings.secret_key,
+        "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(settings.database_url),
+        "SQLALCHEMY_ENGINE_OPTIONS": {
+            "pool_pre_ping": True,
+            "pool_size": settings.web_threads,
+            "max_overflow": 4,
+            "pool_timeout": 10,
+        },
+        "SESSION_COOKIE_NAME": "__Host-session" if secure else "session",
+        "SESSION_COOKIE_SECURE": secure,
+        "SESSION_COOKIE_HTTPONLY": True,
+        "SESSION_COOKIE_SAMESITE": "Lax",
+        "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
+        "WTF_CSRF_SSL_STRICT": False,  # SameSite and the token itself do this work, also behind a proxy
+        "MAX_CONTENT_LENGTH": LARGEST_FORM,
+        "SEND_FILE_MAX_AGE_DEFAULT": security.ONE_YEAR,  # their address changes with their content
+    }
+
+
+def _install_extensions(app: Flask, settings: Settings) -> None:
+    # The order is that in which a request meets them.
+    requests.init_app(app)
+    db.init_app(app)
+    Migrate(app, db, directory=str(ROOT / "migrations"))
+    htmx.init_app(app)
+    visitor.init_app(app)
+    access.init_app(app)
+    limits.init_app(app, settings)
+    csrf.init_app(app)
+    security.init_app(app, settings)
+    errors.init_app(app)
+    filters.init_app(app)
+
+
+def _install_rooms(app: Flask, settings: Settings) -> None:
+    for blueprint in BLUEPRINTS:
+        app.register_blueprint(blueprint)
+    csrf.exempt(webhooks.bp)
+    if settings.is_dev:
+        app.register_blueprint(dev_views.bp)
+    for group in (ledger_cli, demo_cli):
+        app.cli.add_command(group)
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.globals.update(now=utcnow, dev=settings.is_dev, sandboxed=settings.is_sandboxed)
+
+
+def _gateway(settings: Settings) -> object | None:
+    try:
+        return gateway_from(settings)
+    except ProviderNotSetUp:
+        return None

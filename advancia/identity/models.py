@@ -1,0 +1,105 @@
+"""People, the sign-ups that are not people yet, their sessions, and the tries at signing in."""
+
+from __future__ import annotations
+
+from uuid import UUID, uuid4
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Integer, LargeBinary, Text, func, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from advancia.core.db import Model
+from advancia.core.types import Timestamp
+
+ROLES = ("customer", "support", "finance", "admin", "owner")
+
+
+class User(Model):
+    """A person whose address has been verified. Email and handle are kept in lower case."""
+
+    __tablename__ = "users"
+    __table_args__ = (
+        CheckConstraint("email = lower(email)", name="email_lower"),
+        CheckConstraint("handle ~ '^[a-z][a-z0-9_]{2,29}$'", name="handle_form"),
+        CheckConstraint("role IN ('customer', 'support', 'finance', 'admin', 'owner')", name="role_known"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    email: Mapped[str] = mapped_column(Text, unique=True)
+    handle: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str] = mapped_column(Text)
+    role: Mapped[str] = mapped_column(Text, server_default=text("'customer'"))
+    terms_version: Mapped[str] = mapped_column(Text)
+    terms_accepted_at: Mapped[Timestamp]
+    email_verified_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    suspended_at: Mapped[Timestamp | None]
+    created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+
+
+class SignUp(Model):
+    """Somebody who claims an address and has not proved it yet.
+
+    Kept apart from `User`, so that a stranger who types my address leaves nothing that I would inherit.
+    Each sign-up has its own code, stored as a keyed hash; `user_exists` marks one for an address that
+    already has an account: it looks the same from outside, and no code opens it.
+    """
+
+    __tablename__ = "sign_up"
+    __table_args__ = (Index("ix_sign_up_email", "email"), Index("ix_sign_up_created_at", "created_at"))
+
+    id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
+    email: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    password_hash: Mapped[str] = mapped_column(Text)
+    terms_version: Mapped[str] = mapped_column(Text)
+    terms_accepted_at: Mapped[Timestamp]
+    user_exists: Mapped[bool]
+    code_hash: Mapped[bytes | None] = mapped_column(LargeBinary)
+    code_expires_at: Mapped[Timestamp | None]
+    wrong_codes: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    verified_at: Mapped[Timestamp | None]
+    created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+
+
+class CodeSend(Model):
+    """One code sent to an address; counted for the limit on sends."""
+
+    __tablename__ = "code_send"
+    __table_args__ = (Index("ix_code_send_email_sent_at", "email", "sent_at"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    email: Mapped[str] = mapped_column(Text)
+    sent_at: Mapped[Timestamp] = mapped_column(server_default=func.clock_timestamp())
+
+
+class UserSession(Model):
+    """A signed-in browser. Only the SHA-256 of its token is kept."""
+
+    __tablename__ = "user_session"
+    __table_args__ = (Index("ix_user_session_user_id", "user_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    address: Mapped[str | None] = mapped_column(Text)
+    user_agent: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    last_used_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    expires_at: Mapped[Timestamp]
+    ended_at: Mapped[Timestamp | None]
+
+
+class SignInAttempt(Model):
+    """A try at signing in, written before the password is looked at, so that racing tries are all counted."""
+
+    __tablename__ = "sign_in_attempt"
+    __table_args__ = (
+        Index("ix_sign_in_attempt_email_tried_at", "email", "tried_at"),
+        Index("ix_sign_in_attempt_address_tried_at", "address", "tried_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    email: Mapped[str] = mapped_column(Text)
+    address: Mapped[str | None] = mapped_column(Text)
+    succeeded: Mapped[bool] = mapped_column(server_default=text("false"))
+    tried_at: Mapped[Timestamp] = mapped_column(server_default=func.clock_timestamp())

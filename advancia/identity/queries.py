@@ -1,0 +1,125 @@
+"""What identity knows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import timedelta
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from advancia.core.db import Session
+from advancia.identity.models import SignUp, User, UserSession
+from advancia.identity.services.sign_in import token_hash
+
+IDLE_TIMEOUT = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Person:
+    """Somebody as others may see them."""
+
+    id: int
+    name: str
+    handle: str
+    email: str
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What a sign-in is checked against."""
+
+    password_hash: str
+    user_id: int | None = None
+    sign_up_id: UUID | None = None
+
+
+@dataclass(frozen=True)
+class OpenSession:
+    """A session with its person, as one query gives them."""
+
+    session_id: int
+    user_id: int
+    name: str
+    handle: str
+    email: str
+    role: str
+    stale: bool
+
+
+_OPEN_SESSION = (
+    select(
+        UserSession.id,
+        User.id,
+        User.name,
+        User.handle,
+        User.email,
+        User.role,
+        UserSession.last_used_at < func.now() - timedelta(minutes=1),
+    )
+    .join(User, User.id == UserSession.user_id)
+    .where(
+        UserSession.ended_at.is_(None),
+        UserSession.expires_at > func.now(),
+        UserSession.last_used_at > func.now() - IDLE_TIMEOUT,
+        User.suspended_at.is_(None),
+    )
+)
+
+
+def open_session(session: Session, token: str) -> OpenSession | None:
+    """The session of that token with its person, unless it has ended, run out, or the person is suspended."""
+    row = session.execute(_OPEN_SESSION.where(UserSession.token_hash == token_hash(token))).first()
+    return OpenSession(*row) if row else None
+
+
+def credential_of(session: Session, email: str) -> Credential | None:
+    """What to check a password for `email` against: the person's, or the newest sign-up's that waits for its code."""
+    email = email.lower()
+    person = session.execute(
+        select(User.password_hash, User.id).where(User.email == email, User.suspended_at.is_(None))
+    ).first()
+    if person:
+        return Credential(person.password_hash, user_id=person.id)
+    claim = session.execute(
+        select(SignUp.password_hash, SignUp.id)
+        .where(SignUp.email == email, SignUp.verified_at.is_(None), ~SignUp.user_exists)
+        .order_by(SignUp.created_at.desc())
+        .limit(1)
+    ).first()
+    return Credential(claim.password_hash, sign_up_id=claim.id) if claim else None
+
+
+def sign_up_email(session: Session, sign_up_id: UUID) -> str | None:
+    """The address that this sign-up waits to see proved."""
+    return session.scalar(select(SignUp.email).where(SignUp.id == sign_up_id, SignUp.verified_at.is_(None)))
+
+
+def recipient_of(session: Session, typed: str) -> Person | None:
+    """The customer whose email or @handle this is."""
+    wanted = typed.strip().lower()
+    match = User.email == wanted if "@" in wanted.removeprefix("@") else User.handle == wanted.removeprefix("@")
+    row = session.execute(
+        select(User.id, User.name, User.handle, User.email).where(
+            match, User.role == "customer", User.suspended_at.is_(None)
+        )
+    ).first()
+    return Person(*row) if row else None
+
+
+def person(session: Session, user_id: int) -> Person:
+    """Raises `LookupError` if there is nobody of that id."""
+    try:
+        return people(session, [user_id])[user_id]
+    except KeyError:
+        raise LookupError(f"There is no user {user_id}.") from None
+
+
+def people(session: Session, user_ids: Iterable[int]) -> dict[int, Person]:
+    """Those people by id; who does not exist is left out."""
+    wanted = set(user_ids)
+    if not wanted:
+        return {}
+    rows = session.execute(select(User.id, User.name, User.handle, User.email).where(User.id.in_(wanted)))
+    return {row.id: Person(*row) for row in rows}

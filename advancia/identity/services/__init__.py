@@ -1,0 +1,1 @@
+"""What identity does: sign people up, in and out."""

@@ -1,0 +1,82 @@
+"""Signing in: count the try, look at the password, open a session."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import func, select, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from advancia.core.clock import utcnow
+from advancia.core.db import Session
+from advancia.identity.errors import TooManyTries
+from advancia.identity.models import SignInAttempt, UserSession
+
+FAILURES_ALLOWED = 5
+FAILURES_WINDOW = timedelta(minutes=15)
+TOKEN_BYTES = 32
+ABSOLUTE_TIMEOUT = timedelta(hours=24)
+
+
+def begin_attempt(session: Session, *, email: str, address: str | None) -> int:
+    """Write down that somebody tries to sign in, and return the try's id.
+
+    The try counts as a failure until it is marked as good, so that any number of tries at once cannot
+    pass the limit together. Raises `TooManyTries` when the account or the address has used up its five in fifteen
+    minutes; a refused try is not counted itself, and so does not prolong the wait.
+    """
+    email = email.lower()
+    for lock in sorted((f"sign_in:email:{email}", f"sign_in:address:{address}")):
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(lock, 0))))
+    _refuse_if_used_up(session, SignInAttempt.email == email)
+    _refuse_if_used_up(session, SignInAttempt.address == address)
+    attempt = SignInAttempt(email=email, address=address)
+    session.add(attempt)
+    session.flush()
+    return attempt.id
+
+
+def start_session(
+    session: Session, *, user_id: int, attempt_id: int | None, address: str | None, user_agent: str | None
+) -> str:
+    """Open a session and return its token, of which only a hash is kept."""
+    if attempt_id is not None:
+        session.execute(update(SignInAttempt).where(SignInAttempt.id == attempt_id).values(succeeded=True))
+    token = secrets.token_urlsafe(TOKEN_BYTES)
+    session.add(
+        UserSession(
+            user_id=user_id,
+            token_hash=token_hash(token),
+            address=address,
+            user_agent=(user_agent or "")[:300] or None,
+            expires_at=utcnow() + ABSOLUTE_TIMEOUT,
+        )
+    )
+    return token
+
+
+def end_session(session: Session, *, token: str) -> None:
+    """End that session; no harm if it has ended already."""
+    session.execute(
+        update(UserSession)
+        .where(UserSession.token_hash == token_hash(token), UserSession.ended_at.is_(None))
+        .values(ended_at=func.now())
+    )
+
+
+def token_hash(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _refuse_if_used_up(session: Session, whose: ColumnElement[bool]) -> None:
+    now = utcnow()
+    failures = session.scalars(
+        select(SignInAttempt.tried_at)
+        .where(whose, ~SignInAttempt.succeeded, SignInAttempt.tried_at > now - FAILURES_WINDOW)
+        .order_by(SignInAttempt.tried_at.desc())
+        .limit(FAILURES_ALLOWED)
+    ).all()
+    if len(failures) == FAILURES_ALLOWED:
+        raise TooManyTries(failures[-1] + FAILURES_WINDOW - now)

@@ -1,0 +1,200 @@
+"""Pages where somebody signs up, proves their address, signs in and out."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, current_app, flash, request, session as cookie, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user, login_user, logout_user
+
+from advancia.core.db import db, unit_of_work
+from advancia.identity import queries, visitor
+from advancia.identity.errors import TooManyCodes, TooManyTries
+from advancia.identity.forms import LogInForm, SignUpForm, VerifyEmailForm
+from advancia.identity.services import passwords, sign_in, sign_up
+from advancia.web.access import public
+from advancia.web.htmx import render, see_other
+from advancia.web.limits import limiter
+from advancia.web.public import TERMS_VERSION
+
+bp = Blueprint("identity", __name__)
+
+WRONG = "The email or the password is not right. Check both and try again."
+WAITING = "sign_up"  # in the cookie: the sign-up that waits for its code
+
+
+@bp.get("/signup")
+@public
+def signup() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return see_other(url_for("wallet.home"))
+    return _signup_page(SignUpForm())
+
+
+@bp.post("/signup")
+@public
+@limiter.limit("30 per hour")
+def create_signup() -> ResponseReturnValue:
+    form = SignUpForm()
+    if not form.validate_on_submit():
+        return _signup_page(form, status=422)
+    password_hash = passwords.hashed(form.password.data)
+    try:
+        with unit_of_work() as session:
+            sign_up_id = sign_up.sign_up(
+                session,
+                key=_key(),
+                email=form.email.data,
+                name=form.name.data,
+                password_hash=password_hash,
+                terms_version=TERMS_VERSION,
+            )
+    except TooManyCodes as refusal:
+        form.refuse(form.email, str(refusal))
+        return _signup_page(form, status=429)
+    cookie[WAITING] = str(sign_up_id)
+    return see_other(url_for(".verify_email"))
+
+
+@bp.get("/verify-email")
+@public
+def verify_email() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return see_other(url_for("wallet.home"))
+    sign_up_id = _waiting_sign_up()
+    if sign_up_id is None or queries.sign_up_email(db.session(), sign_up_id) is None:
+        return see_other(url_for(".login"))
+    return _verify_page(VerifyEmailForm())
+
+
+@bp.post("/verify-email")
+@public
+@limiter.limit("60 per hour")
+def check_code() -> ResponseReturnValue:
+    form = VerifyEmailForm()
+    sign_up_id = _waiting_sign_up()
+    if sign_up_id is None:
+        return see_other(url_for(".login"))
+    if not form.validate_on_submit():
+        return _verify_page(form, status=422)
+    with unit_of_work() as session:
+        outcome = sign_up.verify(session, key=_key(), sign_up_id=sign_up_id, code=form.code.data)
+    if outcome.user_id is None:
+        form.refuse(form.code, outcome.refusal or sign_up.OLD_CODE)
+        return _verify_page(form, status=422)
+    return _sign_in(outcome.user_id)
+
+
+@bp.post("/verify-email/resend")
+@public
+@limiter.limit("60 per hour")
+def resend_code() -> ResponseReturnValue:
+    sign_up_id = _waiting_sign_up()
+    if sign_up_id is None:
+        return see_other(url_for(".signup"))
+    try:
+        with unit_of_work() as session:
+            sign_up.send_new_code(session, key=_key(), sign_up_id=sign_up_id)
+    except TooManyCodes as refusal:
+        form = VerifyEmailForm(formdata=None)
+        form.refuse(form.code, str(refusal))
+        return _verify_page(form, status=429)
+    flash("We have sent a new code. The one before no longer works.", "success")
+    return see_other(url_for(".verify_email"))
+
+
+@bp.get("/login")
+@public
+def login() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        return see_other(url_for("wallet.home"))
+    return _login_page(LogInForm(next=request.args.get("next")))
+
+
+@bp.post("/login")
+@public
+@limiter.limit("60 per minute")
+def create_session() -> ResponseReturnValue:
+    form = LogInForm()
+    if not form.validate_on_submit():
+        return _login_page(form, status=422)
+    try:
+        with unit_of_work() as session:
+            attempt_id = sign_in.begin_attempt(session, email=form.email.data, address=request.remote_addr)
+    except TooManyTries as refusal:
+        form.refuse(form.password, str(refusal))
+        return _login_page(form, status=429)
+    credential = queries.credential_of(db.session(), form.email.data)
+    # No connection is kept waiting while the password is hashed.
+    db.session.rollback()
+    right = passwords.matches(credential.password_hash if credential else None, form.password.data)
+    if not right or credential is None:
+        form.refuse(form.password, WRONG)
+        return _login_page(form, status=422)
+    if credential.user_id is None:
+        return _finish_sign_up(credential.sign_up_id)
+    return _sign_in(credential.user_id, attempt_id=attempt_id, wanted=form.next.data)
+
+
+@bp.post("/logout")
+@public
+def logout() -> ResponseReturnValue:
+    if current_user.is_authenticated:
+        with unit_of_work() as session:
+            sign_in.end_session(session, token=current_user.token)
+        logout_user()
+    cookie.clear()
+    flash("You are signed out.", "success")
+    return see_other(url_for(".login"))
+
+
+def _sign_in(user_id: int, *, attempt_id: int | None = None, wanted: str | None = None) -> ResponseReturnValue:
+    """Open a session in this browser; whatever the cookie held before is thrown away."""
+    with unit_of_work() as session:
+        token = sign_in.start_session(
+            session,
+            user_id=user_id,
+            attempt_id=attempt_id,
+            address=request.remote_addr,
+            user_agent=request.user_agent.string,
+        )
+    cookie.clear()
+    login_user(visitor.load(token))
+    return see_other(wanted if wanted and _is_ours(wanted) else url_for("wallet.home"))
+
+
+def _finish_sign_up(sign_up_id: UUID | None) -> ResponseReturnValue:
+    """The password was right, but the address has not been proved: go on where that was left."""
+    cookie[WAITING] = str(sign_up_id)
+    flash("First prove your address with the code that we have mailed to you.", "info")
+    return see_other(url_for(".verify_email"))
+
+
+def _is_ours(path: str) -> bool:
+    """Whether `path` is a page of ours, and nothing that a browser would take for another site."""
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
+def _waiting_sign_up() -> UUID | None:
+    value = cookie.get(WAITING)
+    return UUID(value) if value else None
+
+
+def _key() -> str:
+    key: str = current_app.secret_key  # type: ignore[assignment]
+    return key
+
+
+def _signup_page(form: SignUpForm, status: int = 200) -> ResponseReturnValue:
+    return render("identity/signup.html", status=status, form=form)
+
+
+def _verify_page(form: VerifyEmailForm, status: int = 200) -> ResponseReturnValue:
+    email = queries.sign_up_email(db.session(), UUID(cookie[WAITING]))
+    mailbox = url_for("dev.mailbox") if "dev" in current_app.blueprints else None
+    return render("identity/verify_email.html", status=status, form=form, email=email, dev_mail_url=mailbox)
+
+
+def _login_page(form: LogInForm, status: int = 200) -> ResponseReturnValue:
+    return render("identity/login.html", status=status, form=form)

@@ -1,0 +1,62 @@
+"""The signed-in visitor, loaded with their session in one query, behind Flask-Login."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, request
+from flask_login import LoginManager, UserMixin
+from sqlalchemy import func, update
+
+from advancia.core.db import bookkeeping, db
+from advancia.identity import queries
+from advancia.identity.models import UserSession
+
+login_manager = LoginManager()
+# The session row decides; Flask-Login's own check of address and browser would sign people out on the train.
+login_manager.session_protection = None
+
+
+@dataclass(frozen=True)
+class Visitor(UserMixin):  # type: ignore[misc]
+    """A person with the session they came by. Flask-Login keeps the session's token, never the person's id."""
+
+    id: int
+    session_id: int
+    token: str
+    name: str
+    handle: str
+    email: str
+    role: str
+
+    def get_id(self) -> str:
+        return self.token
+
+
+def init_app(app: Flask) -> None:
+    login_manager.init_app(app)
+
+
+@login_manager.user_loader  # type: ignore[untyped-decorator]
+def load(token: str) -> Visitor | None:
+    """The visitor whose session has that token; `None` once it has ended, run out or been suspended."""
+    found = queries.open_session(db.session(), token)
+    if found is None:
+        return None
+    # A page that polls by itself is no sign that somebody sits before it.
+    if found.stale and "HX-PTag" not in request.headers:
+        _note_use(found.session_id)
+    return Visitor(
+        id=found.user_id,
+        session_id=found.session_id,
+        token=token,
+        name=found.name,
+        handle=found.handle,
+        email=found.email,
+        role=found.role,
+    )
+
+
+def _note_use(session_id: int) -> None:
+    with bookkeeping() as session:
+        session.execute(update(UserSession).where(UserSession.id == session_id).values(last_used_at=func.now()))

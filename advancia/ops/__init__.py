@@ -1,0 +1,1 @@
+"""Running the product: health, backups, and the supervisor behind `./run`."""

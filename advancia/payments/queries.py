@@ -1,0 +1,99 @@
+"""Deposits as their owner may see them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import select
+
+from advancia.core.clock import utcnow
+from advancia.core.db import Session
+from advancia.core.errors import NotFound
+from advancia.core.money import Money, asset
+from advancia.payments.models import Deposit
+from advancia.wallet.queries import PROVIDER_WORDS
+
+FINAL = ("paid", "failed", "expired")
+STATE_WORDS = {
+    "created": "Not begun",
+    "pending": "Waiting for your payment",
+    "paid": "Paid in",
+    "failed": "Not paid",
+    "expired": "Expired",
+}
+NEXT_STEP = {
+    "created": "We have not opened the payment page yet. Nothing was charged. Try again.",
+    "pending": "Finish on the payment page. This page shows it within seconds of the payment.",
+    "paid": "The money is in your wallet. You can use it now.",
+    "failed": "Nothing was charged. You can start again with another card.",
+    "expired": "The payment page was open for too long. Nothing was charged. Start again when you like.",
+}
+
+
+@dataclass(frozen=True)
+class DepositView:
+    """A deposit in the customer's words."""
+
+    id: UUID
+    amount: Money
+    provider: str
+    state: str
+    checkout_url: str | None
+    failure: str | None
+    created_at: datetime
+    expires_at: datetime
+    paid_at: datetime | None
+
+    @property
+    def state_words(self) -> str:
+        return STATE_WORDS[self.state]
+
+    @property
+    def next_step(self) -> str:
+        if self.failure and self.state == "pending":
+            return f"{self.failure} Nothing was charged. You can try another card on the payment page."
+        return NEXT_STEP[self.state]
+
+    @property
+    def provider_words(self) -> str:
+        return PROVIDER_WORDS.get(self.provider, self.provider)
+
+    @property
+    def is_final(self) -> bool:
+        return self.state in FINAL
+
+    @property
+    def can_retry(self) -> bool:
+        """Whether the payment page can still be opened."""
+        return self.state in ("created", "pending") and self.expires_at > utcnow()
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the page would show something else."""
+        shown = f"{self.state}:{self.failure}:{self.checkout_url}:{self.can_retry}"
+        return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+
+def deposit_of(session: Session, user_id: int, deposit_id: UUID) -> DepositView:
+    """The customer's own deposit. Raises `NotFound` for anybody else's."""
+    deposit = session.scalar(select(Deposit).where(Deposit.id == deposit_id, Deposit.user_id == user_id))
+    if deposit is None:
+        raise NotFound
+    return _view(deposit)
+
+
+def _view(deposit: Deposit) -> DepositView:
+    return DepositView(
+        id=deposit.id,
+        amount=Money(int(deposit.amount), asset(deposit.asset)),
+        provider=deposit.provider,
+        state=deposit.state,
+        checkout_url=deposit.checkout_url if deposit.state == "pending" else None,
+        failure=deposit.failure,
+        created_at=deposit.created_at,
+        expires_at=deposit.expires_at,
+        paid_at=deposit.paid_at,
+    )

@@ -1,0 +1,1 @@
+"""Balances, history and transfers between customers."""

@@ -1,0 +1,102 @@
+"""Sending money to another customer."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+
+from advancia import ledger
+from advancia.core import outbox
+from advancia.core.context import Actor
+from advancia.core.db import Session
+from advancia.core.jobs import Job
+from advancia.core.money import Money
+from advancia.identity import queries as people
+from advancia.identity.queries import Person
+from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
+from advancia.wallet.transfers.models import Transfer
+
+
+def find_recipient(session: Session, *, sender_id: int, typed: str) -> Person:
+    """The customer to be paid. Raises `UnknownRecipient`, `SendingToOneself`."""
+    recipient = people.recipient_of(session, typed)
+    if recipient is None:
+        raise UnknownRecipient
+    if recipient.id == sender_id:
+        raise SendingToOneself
+    return recipient
+
+
+def fee_for(amount: Money) -> Money:
+    """What the sender pays on top: sending between customers costs nothing."""
+    return Money.zero(amount.asset)
+
+
+def send(
+    session: Session, *, actor: Actor, recipient: str, amount: Money, note: str, request_id: UUID
+) -> UUID:
+    """Move `amount` to the recipient and tell both by mail; return the transfer's id.
+
+    `request_id` is minted with the form, so any number of equal submits is one transfer.
+    Raises `UnknownRecipient`, `SendingToOneself`, `AlreadySent`, `ledger.InsufficientFunds`. The caller's unit of
+    work commits, or undoes, all of it.
+    """
+    receiver = find_recipient(session, sender_id=actor.user_id, typed=recipient)
+    fee = fee_for(amount)
+    transfer_id = session.scalar(
+        insert(Transfer)
+        .values(
+            sender_id=actor.user_id,
+            recipient_id=receiver.id,
+            request_id=request_id,
+            asset=amount.asset.code,
+            amount=amount.minor,
+            fee=fee.minor,
+            note=note,
+        )
+        .on_conflict_do_nothing(index_elements=[Transfer.sender_id, Transfer.request_id])
+        .returning(Transfer.id)
+    )
+    if transfer_id is None:  # an equal submit got here before us
+        return _sent_before(session, actor.user_id, request_id, receiver, amount, note)
+    ledger.post(
+        session,
+        reference=f"transfer:{transfer_id}",
+        kind="transfer",
+        postings=_postings(actor.user_id, receiver.id, amount, fee),
+        meta={"note": note} if note else {},
+    )
+    for template, reader in (("transfer_sent", actor.user_id), ("transfer_received", receiver.id)):
+        outbox.put(session, Job.SEND_EMAIL, template=template, user_id=reader, facts={"transfer_id": str(transfer_id)})
+    return transfer_id
+
+
+def _postings(sender_id: int, recipient_id: int, amount: Money, fee: Money) -> list[ledger.Posting]:
+    sender = ledger.available(sender_id)
+    postings = [ledger.Posting(sender, ledger.available(recipient_id), amount)]
+    if fee:
+        postings.append(ledger.Posting(sender, ledger.house("fees"), fee))
+    return postings
+
+
+def _sent_before(
+    session: Session, sender_id: int, request_id: UUID, receiver: Person, amount: Money, note: str
+) -> UUID:
+    """The id of the transfer that this form has made. Raises `AlreadySent` if it asked for something else."""
+    sent = session.execute(
+        select(Transfer.id, Transfer.recipient_id, Transfer.asset, Transfer.amount, Transfer.note).where(
+            Transfer.sender_id == sender_id, Transfer.request_id == request_id
+        )
+    ).one()
+    if (sent.recipient_id, sent.asset, sent.amount, sent.note) != (
+        receiver.id,
+        amount.asset.code,
+        Decimal(amount.minor),
+        note,
+    ):
+        raise AlreadySent
+    transfer_id: UUID = sent.id
+    return transfer_id

@@ -1,0 +1,170 @@
+"""Pages where a customer sends money: enter, review, receipt."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from flask import Blueprint, request, session as cookie, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from werkzeug.datastructures import MultiDict
+
+from advancia import ledger
+from advancia.core.db import db, in_unit_of_work
+from advancia.core.errors import DomainError
+from advancia.core.money import Money
+from advancia.identity.queries import Person
+from advancia.ledger import InsufficientFunds
+from advancia.wallet import queries as wallet
+from advancia.wallet.transfers import queries, services
+from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
+from advancia.wallet.transfers.forms import TransferForm
+from advancia.web.access import current_actor, customer_required
+from advancia.web.htmx import render, see_other
+from advancia.web.limits import limiter
+
+bp = Blueprint("transfers", __name__, url_prefix="/transfers")
+
+DRAFTS = "transfer_drafts"  # in the cookie: what was typed, by request id, until it is sent
+DRAFTS_KEPT = 3
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A transfer that waits for its sender's word."""
+
+    recipient: Person
+    amount: Money
+    fee: Money
+    note: str
+
+    @property
+    def recipient_name(self) -> str:
+        return self.recipient.name
+
+    @property
+    def recipient_handle(self) -> str:
+        return self.recipient.handle
+
+    @property
+    def total(self) -> Money:
+        return self.amount + self.fee
+
+
+@bp.get("/new")
+@customer_required
+def new() -> ResponseReturnValue:
+    typed = _draft(request.args.get("request_id")) or {"recipient": request.args.get("to", "")}
+    return _form_page(TransferForm(formdata=None, data=typed))
+
+
+@bp.post("/review")
+@customer_required
+@limiter.limit("60 per minute")
+def check() -> ResponseReturnValue:
+    form = TransferForm()
+    if not form.validate_on_submit() or _draft_of(form) is None:
+        return _form_page(form, status=422)
+    _keep_draft(form)
+    return see_other(url_for(".review", request_id=form.request_id.data))
+
+
+@bp.get("/review")
+@customer_required
+def review() -> ResponseReturnValue:
+    typed = _draft(request.args.get("request_id"))
+    if typed is None:
+        return see_other(url_for(".new"))
+    form = TransferForm(formdata=MultiDict(typed), meta={"csrf": False})
+    if not form.validate() or (draft := _draft_of(form)) is None:
+        return _form_page(TransferForm(formdata=None, data=typed))
+    return _review_page(TransferForm(formdata=None, data=typed), draft)
+
+
+@bp.post("")
+@customer_required
+@limiter.limit("120 per minute")
+def create() -> ResponseReturnValue:
+    form = TransferForm()
+    if not form.validate_on_submit():
+        return _form_page(form, status=422)
+    actor = current_actor()
+    try:
+        transfer_id = in_unit_of_work(
+            lambda session: services.send(
+                session,
+                actor=actor,
+                recipient=form.recipient.data,
+                amount=form.money,
+                note=form.note.data,
+                request_id=form.request_id.uuid,
+            )
+        )
+    except (UnknownRecipient, SendingToOneself) as refusal:
+        form.refuse(form.recipient, str(refusal))
+        return _form_page(form, status=422)
+    except InsufficientFunds as refusal:
+        return _refused(form, refusal)
+    except AlreadySent as refusal:
+        form.request_id.data = None
+        form.request_id.process(None)
+        form.refuse(form.amount, str(refusal))
+        return _form_page(form, status=422)
+    _drop_draft(form.request_id.data)
+    return see_other(url_for(".show", transfer_id=transfer_id))
+
+
+@bp.get("/<uuid:transfer_id>")
+@customer_required
+def show(transfer_id: UUID) -> ResponseReturnValue:
+    transfer = queries.transfer_of(db.session(), current_user.id, transfer_id)
+    return render("transfers/show.html", transfer=transfer)
+
+
+def _draft_of(form: TransferForm) -> Draft | None:
+    """What the valid form asks for, with its recipient found and its money there; else the refusal is in the form."""
+    session = db.session()
+    try:
+        recipient = services.find_recipient(session, sender_id=current_user.id, typed=form.recipient.data)
+    except (UnknownRecipient, SendingToOneself) as refusal:
+        form.refuse(form.recipient, str(refusal))
+        return None
+    draft = Draft(recipient, form.money, services.fee_for(form.money), form.note.data)
+    there = ledger.balance(session, ledger.available(current_user.id), form.money.asset)
+    if there < draft.total:
+        form.refuse(form.amount, str(InsufficientFunds(available=there, asked=draft.total)))
+        return None
+    return draft
+
+
+def _refused(form: TransferForm, refusal: DomainError) -> ResponseReturnValue:
+    """The money went between the review and the word: say so where the customer is."""
+    form.refuse(form.amount, str(refusal))
+    return _form_page(form, status=422)
+
+
+def _draft(request_id: str | None) -> dict[str, str] | None:
+    drafts: dict[str, dict[str, str]] = cookie.get(DRAFTS, {})
+    return drafts.get(request_id or "")
+
+
+def _keep_draft(form: TransferForm) -> None:
+    typed = {name: form[name].data for name in ("recipient", "asset", "amount", "note", "request_id")}
+    drafts = {**cookie.get(DRAFTS, {}), form.request_id.data: typed}
+    cookie[DRAFTS] = dict(list(drafts.items())[-DRAFTS_KEPT:])
+
+
+def _drop_draft(request_id: str) -> None:
+    cookie[DRAFTS] = {kept: typed for kept, typed in cookie.get(DRAFTS, {}).items() if kept != request_id}
+
+
+def _form_page(form: TransferForm, status: int = 200) -> ResponseReturnValue:
+    return render(
+        "transfers/new.html", status=status, form=form, lines=wallet.wallet_lines(db.session(), current_user.id)
+    )
+
+
+def _review_page(form: TransferForm, draft: Draft) -> ResponseReturnValue:
+    change_url = url_for(".new", request_id=form.request_id.data)
+    return render("transfers/review.html", form=form, draft=draft, change_url=change_url)

@@ -1,0 +1,69 @@
+"""Pages of the wallet: what there is, and what has moved."""
+
+from __future__ import annotations
+
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from advancia import ledger
+from advancia.core.db import db
+from advancia.ledger import BadCursor
+from advancia.wallet import queries
+from advancia.wallet.forms import HistoryForm
+from advancia.web.access import customer_required
+from advancia.web.htmx import render, see_other, tagged, unchanged
+
+bp = Blueprint("wallet", __name__)
+
+RECENT = 6
+
+
+@bp.get("/wallet")
+@customer_required
+def home() -> ResponseReturnValue:
+    session = db.session()
+    version = str(ledger.version_of(session, current_user.id))
+    if (same := unchanged(version)) is not None:
+        return same
+    page = render(
+        "wallet/home.html",
+        version=version,
+        lines=queries.wallet_lines(session, current_user.id),
+        movements=queries.history(session, current_user.id, size=RECENT).rows,
+    )
+    return tagged(page, version)
+
+
+@bp.get("/history")
+@customer_required
+def history() -> ResponseReturnValue:
+    form = HistoryForm(formdata=request.args)
+    form.validate()
+    try:
+        page = queries.history(
+            db.session(), current_user.id, filters=form.filters, before=request.args.get("before")
+        )
+    except BadCursor:
+        return see_other(_history_url())
+    return render(
+        "wallet/history.html",
+        form=form,
+        rows=page.rows,
+        filtered=form.filters.any,
+        older_url=_history_url(before=page.older) if page.older else None,
+        newest_url=_history_url() if request.args.get("before") else None,
+    )
+
+
+@bp.get("/history/<reference>")
+@customer_required
+def movement(reference: str) -> ResponseReturnValue:
+    legs = queries.movement(db.session(), current_user.id, reference)
+    return render("wallet/movement.html", movement=legs[0], legs=legs)
+
+
+def _history_url(**more: str) -> str:
+    """This history with its filters, on another page of it."""
+    kept = {name: value for name, value in request.args.items() if value and name != "before"}
+    return url_for(".history", **kept, **more)

@@ -1,0 +1,98 @@
+"""Pages for what went wrong: what happened, what to do, and a reference that leads to the log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+from flask import Flask, Response, make_response, render_template, request, url_for
+from flask_limiter import RateLimitExceeded
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from advancia.core import context, log
+from advancia.core.errors import DomainError, NotFound
+from advancia.web import htmx
+
+REFERENCE_LENGTH = 12
+
+_log = log.logger(__name__)
+
+
+@dataclass(frozen=True)
+class Words:
+    title: str
+    message: str
+
+
+WORDS = {
+    400: Words("We could not read that", "The request was not complete. Nothing was changed. Go back and try again."),
+    403: Words("This page is not open to you", "Your account may not use it. If you think it should, write to support."),
+    404: Words("We could not find that", "The address may be mistyped, or what was here may not be yours to see."),
+    405: Words("That is not how this page works", "Nothing was changed. Go back and use the button on the page."),
+    413: Words("That is too large", "What you sent is larger than we take. Nothing was changed."),
+    429: Words("Too many tries", "Wait a little, then try again."),
+    500: Words(
+        "Something went wrong on our side",
+        "What you asked for was not completed, and no money was moved halfway. Try again in a minute; "
+        "if it happens again, send us the reference below.",
+    ),
+    503: Words("We will be right back", "A part that we need is not answering. Nothing was changed. Try again soon."),
+}
+STALE_FORM = Words(
+    "This form has been open for too long",
+    "Nothing was changed. Open the page again, and what you type will be taken.",
+)
+
+
+def init_app(app: Flask) -> None:
+    app.register_error_handler(NotFound, lambda error: _answer(404, Words(WORDS[404].title, str(error))))
+    app.register_error_handler(DomainError, lambda error: _answer(409, Words("That did not work", str(error))))
+    app.register_error_handler(CSRFError, lambda _error: _answer(400, STALE_FORM))
+    app.register_error_handler(RateLimitExceeded, _too_many)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def reference() -> str:
+    """The start of the request's id, which is all that a person has to read out."""
+    return (context.request_id.get() or "")[:REFERENCE_LENGTH]
+
+
+def _http_error(error: HTTPException) -> Response:
+    if error.code is not None and error.code < 400:  # a redirect that Werkzeug makes by raising
+        return make_response(error.get_response())
+    status = error.code or 500
+    return _answer(status, WORDS.get(status, WORDS[400] if status < 500 else WORDS[500]))
+
+
+def _too_many(error: RateLimitExceeded) -> Response:
+    seconds = error.limit.limit.get_expiry() if error.limit else 60
+    minutes = max(1, -(-seconds // 60))
+    response = _answer(
+        429,
+        Words(WORDS[429].title, f"Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again."),
+    )
+    response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _unexpected(error: Exception) -> Response:
+    _log.error("unexpected_error", exc_info=error, route=str(request.url_rule) if request.url_rule else None)
+    return _answer(500, WORDS[500])
+
+
+def _answer(status: int, words: Words) -> Response:
+    wanted = {"message": words.message, "reference": reference()}
+    if htmx.is_htmx():
+        retry = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+        return htmx.alert(make_response(render_template("errors/alert.html", **wanted, retry=retry), status))
+    page = render_template(
+        "errors/error.html",
+        **wanted,
+        status=status,
+        title=words.title,
+        action_url=url_for("public.home"),
+        action_words="Go to the front page",
+    )
+    return make_response(page, status)

@@ -1,0 +1,57 @@
+"""What forms share: an amount with its asset, ids minted with the form, and texts cleaned on the way in."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+from uuid import UUID, uuid4
+
+from flask_wtf import FlaskForm
+from wtforms import Field, HiddenField, StringField, ValidationError
+
+from advancia.core.money import Asset, InvalidAmount, Money
+
+
+def cleaned(text: str | None) -> str:
+    """Normal form (NFC), no control characters, no white space around."""
+    normal = unicodedata.normalize("NFC", text or "")
+    return "".join(char for char in normal if unicodedata.category(char)[0] != "C").strip()
+
+
+class AmountField(StringField):
+    """An amount as people type it. The form tells in which asset before it is validated."""
+
+    money: Money | None = None
+
+    def read(self, asset: Asset) -> None:
+        """Set `money`, or raise `ValidationError` with an example of what would do."""
+        try:
+            self.money = Money.parse(self.data or "", asset)
+        except InvalidAmount as refusal:
+            raise ValidationError(str(refusal)) from None
+
+
+class RequestIdField(HiddenField):
+    """A UUID minted with the form: however often the form is sent, what it asks for happens once."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, default=lambda: str(uuid4()), **kwargs)
+
+    @property
+    def uuid(self) -> UUID:
+        return UUID(self.data)
+
+    def pre_validate(self, _form: object) -> None:
+        try:
+            UUID(self.data or "")
+        except ValueError:
+            self.data = str(uuid4())
+            raise ValidationError("This form was not complete. Check it and send it again.") from None
+
+
+class Form(FlaskForm):  # type: ignore[misc]
+    """A form of ours: with the CSRF token, and with a way to put a refusal beside the field it is about."""
+
+    def refuse(self, field: Field, message: str) -> None:
+        """Show `message` at `field`, as if the form's own validation had found it."""
+        field.errors = [*field.errors, message]

@@ -1,0 +1,47 @@
+"""What holds for every request: its id, its line in the log, and that a GET changes nothing."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, Response, g, request
+
+from advancia.core import context, db, log
+
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+
+_log = log.logger(__name__)
+
+
+def init_app(app: Flask) -> None:
+    app.before_request(_begin)
+    app.after_request(_finish)
+    app.teardown_request(_end)
+
+
+def _begin() -> None:
+    g.began_at = time.perf_counter()
+    g.request_id_token = context.request_id.set(context.accept_request_id(request.headers.get("X-Request-ID")))
+    if request.method in SAFE_METHODS:
+        g.reading_only = db.reading_only()
+        g.reading_only.__enter__()
+
+
+def _finish(response: Response) -> Response:
+    response.headers["X-Request-ID"] = context.request_id.get() or ""
+    if request.endpoint not in ("static", "ops.health") and response.status_code != 304:
+        _log.info(
+            "request",
+            method=request.method,
+            route=str(request.url_rule) if request.url_rule else None,
+            status=response.status_code,
+            ms=round((time.perf_counter() - g.began_at) * 1000, 1),
+        )
+    return response
+
+
+def _end(_error: BaseException | None) -> None:
+    if (guard := g.pop("reading_only", None)) is not None:
+        guard.__exit__(None, None, None)
+    if (token := g.pop("request_id_token", None)) is not None:
+        context.request_id.reset(token)

@@ -1,0 +1,75 @@
+"""The outer shell: a strict content security policy with a nonce per response, and the headers beside it."""
+
+from __future__ import annotations
+
+import secrets
+from urllib.parse import urlsplit
+
+from flask import Flask, Response, g, request
+from flask_login import current_user
+
+from advancia.config import Settings
+
+STRIPE_CHECKOUT = "https://checkout.stripe.com"
+ONE_YEAR = 31_536_000
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    form_targets = " ".join(("'self'", *checkout_origins(settings)))
+    secure = settings.public_url.startswith("https:")
+
+    def add_headers(response: Response) -> Response:
+        headers = response.headers
+        headers["Content-Security-Policy"] = policy(csp_nonce(), form_targets)
+        headers["X-Content-Type-Options"] = "nosniff"
+        headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+        headers["Cross-Origin-Opener-Policy"] = "same-origin"
+        headers["Cross-Origin-Resource-Policy"] = "same-origin"
+        headers["X-Frame-Options"] = "DENY"
+        headers["Permissions-Policy"] = "camera=(), geolocation=(), microphone=(), payment=(), usb=()"
+        if secure:
+            headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
+        if request.endpoint != "static":
+            # Pages with somebody's money on them are not for anybody's cache; nor are forms with a token in them.
+            private = current_user.is_authenticated or "session" in response.headers.get("Set-Cookie", "")
+            headers.setdefault("Cache-Control", "no-store" if private else "no-cache")
+        return response
+
+    app.after_request(add_headers)
+    app.jinja_env.globals["csp_nonce"] = csp_nonce
+
+
+def csp_nonce() -> str:
+    """This response's nonce: the same wherever the response needs it."""
+    if "csp_nonce" not in g:
+        g.csp_nonce = secrets.token_urlsafe(16)
+    nonce: str = g.csp_nonce
+    return nonce
+
+
+def policy(nonce: str, form_targets: str) -> str:
+    """Scripts by nonce only, styles and pictures from here only, nothing framed, no evaluation of texts."""
+    return "; ".join(
+        (
+            "default-src 'none'",
+            f"script-src 'nonce-{nonce}'",
+            "style-src 'self'",
+            "img-src 'self'",
+            "connect-src 'self'",
+            "manifest-src 'self'",
+            f"form-action {form_targets}",
+            "base-uri 'none'",
+            "frame-ancestors 'none'",
+            "object-src 'none'",
+        )
+    )
+
+
+def checkout_origins(settings: Settings) -> tuple[str, ...]:
+    """Where a form of ours may lead the browser: the checkout of the provider in use."""
+    if settings.stripe_secret_key:
+        return (STRIPE_CHECKOUT,)
+    if settings.sandbox_url:
+        parts = urlsplit(settings.sandbox_url)
+        return (f"{parts.scheme}://{parts.netloc}",)
+    return ()

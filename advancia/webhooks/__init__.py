@@ -1,0 +1,1 @@
+"""The inbox of what providers tell us: verify, store, hand over."""

@@ -1,0 +1,149 @@
+"""A browser without scripts: real routes, real forms, real CSRF tokens, and answers that can be searched."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import httpx
+from bs4 import BeautifulSoup, Tag
+from flask import Flask
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back."""
+
+    status: int
+    headers: Mapping[str, str]
+    html: str
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.soup.get_text(" ").split())
+
+    @property
+    def soup(self) -> BeautifulSoup:
+        return BeautifulSoup(self.html, "html.parser")
+
+    @property
+    def location(self) -> str:
+        """Where a redirect leads, for browsers and htmx alike."""
+        return self.headers.get("Location") or self.headers["HX-Redirect"]
+
+    def all(self, selector: str) -> list[Tag]:
+        return self.soup.select(selector)
+
+    def one(self, selector: str) -> Tag:
+        found = self.all(selector)
+        assert len(found) == 1, f"{len(found)} elements are {selector} in:\n{self.html}"
+        return found[0]
+
+
+class Transport(Protocol):
+    """Sends a request with this browser's cookies, without following redirects."""
+
+    def send(self, method: str, path: str, data: Any, headers: dict[str, str]) -> Answer: ...
+
+
+class InProcess:
+    """Straight into the application."""
+
+    def __init__(self, app: Flask) -> None:
+        self.client = app.test_client()
+        # Every browser comes from somewhere else, so that limits by address do not mix tests.
+        address = ".".join(str(random.randint(1, 254)) for _ in range(3))
+        self.client.environ_base["REMOTE_ADDR"] = f"10.{address}"
+
+    def send(self, method: str, path: str, data: Any, headers: dict[str, str]) -> Answer:
+        raw = self.client.open(path, method=method, data=data, headers=headers)
+        return Answer(raw.status_code, raw.headers, raw.get_data(as_text=True))
+
+
+class OverHttp:
+    """Over the network, to a product that runs in processes of its own."""
+
+    def __init__(self, url: str) -> None:
+        self.client = httpx.Client(base_url=url, timeout=30, limits=httpx.Limits(max_connections=100))
+
+    def send(self, method: str, path: str, data: Any, headers: dict[str, str]) -> Answer:
+        raw = self.client.request(method, path, data=data, headers=headers)
+        return Answer(raw.status_code, raw.headers, raw.text)
+
+
+class Page:
+    """One browser: its cookies, its address, and the CSRF token of the last form that it saw."""
+
+    def __init__(self, transport: Transport) -> None:
+        self.transport = transport
+        self.csrf_token = ""
+
+    def get(self, path: str, *, htmx_target: str | None = None, headers: dict[str, str] | None = None) -> Answer:
+        return self._seen("GET", path, None, _headers(htmx_target, headers))
+
+    def post(
+        self,
+        path: str,
+        data: dict[str, Any] | None = None,
+        *,
+        htmx_target: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """Send a form as it would be sent from the page that was last seen."""
+        sent = {"csrf_token": self.csrf_token, **(data or {})}
+        return self._seen("POST", path, sent, _headers(htmx_target, headers))
+
+    def submit(self, path: str, form: str = "main form", **typed: str) -> Answer:
+        """Open the page, fill in its first form that `form` selects, and press the button."""
+        opened = self.get(path)
+        assert opened.status == 200, f"{path} answered {opened.status}: {opened.text}"
+        return self.submit_form(opened, form, **typed)
+
+    def submit_form(self, answer: Answer, form: str = "main form", **typed: str) -> Answer:
+        """Fill in the form on the page that `answer` brought, and press its button."""
+        element = answer.all(form)[0]
+        fields = {**filled_in(element), **typed}
+        return self._seen("POST", str(element["action"]), fields, {})
+
+    def follow(self, answer: Answer) -> Answer:
+        return self.get(answer.location)
+
+    def _seen(self, method: str, path: str, data: Any, headers: dict[str, str]) -> Answer:
+        answer = self.transport.send(method, path, data, headers)
+        if found := answer.soup.select_one("input[name=csrf_token]"):
+            self.csrf_token = str(found["value"])
+        return answer
+
+
+def filled_in(form: Tag) -> dict[str, str]:
+    """What the form would send as it stands."""
+    fields: dict[str, str] = {}
+    for field in form.select("input[name], select[name], textarea[name], button[name]"):
+        name, kind = str(field["name"]), field.get("type")
+        if field.name == "select":
+            chosen = field.select_one("option[selected]") or field.select_one("option")
+            fields[name] = str(chosen["value"]) if chosen else ""
+        elif kind in ("checkbox", "radio"):
+            if field.has_attr("checked"):
+                fields[name] = str(field.get("value", "on"))
+        elif field.name == "textarea":
+            fields[name] = field.get_text()
+        elif field.name == "input":
+            fields[name] = str(field.get("value", ""))
+    return fields
+
+
+def _headers(htmx_target: str | None, more: dict[str, str] | None) -> dict[str, str]:
+    """What htmx 4 sends when it targets `form#transfer-form`."""
+    if htmx_target is None:
+        return more or {}
+    return {"HX-Request": "true", "HX-Request-Type": "partial", "HX-Target": htmx_target, **(more or {})}
+
+
+def sign_in(page: Page, customer: Any) -> Page:
+    """Sign the customer in through the form."""
+    answer = page.submit("/login", email=customer.email, password=customer.password)
+    assert answer.status == 303, answer.text
+    return page

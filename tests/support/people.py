@@ -1,0 +1,67 @@
+"""Customers for tests, made as the product makes them."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from itertools import count
+
+from flask import Flask
+
+from advancia import ledger
+from advancia.core.clock import utcnow
+from advancia.core.db import unit_of_work
+from advancia.core.money import Money
+from advancia.identity import queries
+from advancia.identity.services import passwords, sign_up
+
+PASSWORD = "a long password for tests"
+
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Customer:
+    id: int
+    email: str
+    handle: str
+    name: str
+    password: str = PASSWORD
+
+
+@cache
+def _password_hash() -> str:
+    return passwords.hashed(PASSWORD)
+
+
+def new_customer(app: Flask, name: str, **money: str) -> Customer:
+    """A person with a verified address and the given amounts: `USD="100.00"`."""
+    email = f"{name.split()[0].lower()}-{os.getpid()}-{next(_numbers)}@test.example"
+    with app.app_context():
+        with unit_of_work() as session:
+            user_id = sign_up.create_user(
+                session,
+                email=email,
+                name=name,
+                password_hash=_password_hash(),
+                terms_version="test",
+                terms_accepted_at=utcnow(),
+            )
+        assert user_id is not None
+        for code, amount in money.items():
+            give(app, user_id, Money.of(amount, code))
+        with unit_of_work() as session:
+            person = queries.person(session, user_id)
+    return Customer(person.id, person.email, person.handle, person.name)
+
+
+def give(app: Flask, user_id: int, amount: Money) -> None:
+    """Open the balance with `amount` out of the treasury."""
+    with app.app_context(), unit_of_work() as session:
+        ledger.post(
+            session,
+            reference=f"test:opening:{user_id}:{next(_numbers)}:{os.getpid()}",
+            kind="opening",
+            postings=[ledger.Posting(ledger.house("treasury"), ledger.available(user_id), amount)],
+        )

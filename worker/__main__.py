@@ -1,0 +1,52 @@
+"""The worker: takes rings from the queue and runs their jobs, one at a time, in this process.
+
+Jobs are shallow and repeatable, so a process of its own for each, with its cold database connections, would cost more
+than it protects: a job that takes its worker down is counted, tried again and in the end parked.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+
+from redis.exceptions import ConnectionError as QueueGone
+from rq import SimpleWorker
+from rq.serializers import JSONSerializer
+
+from advancia.app import create_app
+from advancia.core import log
+from worker import queue as bell
+from worker import tasks
+
+# Short, so that what a killed worker leaves behind is noticed within seconds.
+WORKER_TTL = 30
+MAINTENANCE_SECONDS = 10
+MONITORING_SECONDS = 5
+
+_log = log.logger(__name__)
+
+
+def main() -> None:
+    app = create_app()
+    tasks.functions()
+    redis = bell.connection(app.extensions["settings"])
+    with app.app_context():
+        worker = SimpleWorker(
+            [bell.queue(redis)],
+            name=f"{socket.gethostname()}-{os.getpid()}",
+            connection=redis,
+            serializer=JSONSerializer,
+            worker_ttl=WORKER_TTL,
+            maintenance_interval=MAINTENANCE_SECONDS,
+            job_monitoring_interval=MONITORING_SECONDS,
+            log_job_description=False,
+        )
+        _log.info("worker_started")
+        try:
+            worker.work(logging_level="WARNING")
+        except QueueGone as trouble:
+            raise SystemExit(f"The queue is gone ({trouble}); the worker starts anew once it is back.") from None
+
+
+if __name__ == "__main__":
+    main()

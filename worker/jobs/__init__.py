@@ -1,0 +1,1 @@
+"""The jobs, a module a feature."""

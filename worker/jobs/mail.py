@@ -1,0 +1,66 @@
+"""Sending mail."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from flask import current_app, render_template, url_for
+
+from advancia.core.db import Session, db
+from advancia.core.jobs import Job
+from advancia.identity import queries as people
+from advancia.payments import queries as payments
+from advancia.providers.mail import Mail, MailRefused, mailer_from
+from advancia.wallet.transfers import queries as transfers
+from worker.tasks import Task, job
+
+
+@job(Job.SEND_EMAIL)
+def send_email(
+    task: Task, template: str, facts: dict[str, Any], to: str | None = None, user_id: int | None = None
+) -> None:
+    """Write the mail from its template and hand it to the mail server.
+
+    A repeat after a crash may send a mail twice, under the same Message-ID, and never less than once. An address that the
+    server refuses for good is not tried again.
+    """
+    settings = current_app.extensions["settings"]
+    session = db.session()
+    if user_id is not None:
+        reader = people.person(session, user_id)
+        to, facts = reader.email, {**facts, "name": reader.name, **_facts_about(session, user_id, facts)}
+    db.session.rollback()  # no transaction is open while the mail server is talked to
+    if to is None:
+        raise ValueError("A mail needs a user or an address to go to.")
+    with current_app.test_request_context(base_url=settings.public_url):
+        mail = written(template, to=to, key=f"outbox-{task.claim.outbox_id}", facts={**facts, **task.secret})
+    try:
+        mailer_from(settings).send(mail)
+    except MailRefused as refusal:
+        current_app.logger.warning("mail refused for good: %s", refusal)
+
+
+def written(template: str, *, to: str, key: str, facts: dict[str, Any]) -> Mail:
+    """The mail: its text's first line is the subject."""
+    facts = {"login_url": url_for("identity.login", _external=True), **facts}
+    subject, _, text = render_template(f"emails/{template}.txt", **facts).strip().partition("\n")
+    html = render_template(f"emails/{template}.html", **facts)
+    return Mail(to=to, subject=subject.strip(), text=text.strip() + "\n", html=html, key=key)
+
+
+def _facts_about(session: Session, user_id: int, facts: dict[str, Any]) -> dict[str, Any]:
+    """What the mail says about the deposit or the transfer that it names."""
+    if "deposit_id" in facts:
+        deposit = payments.deposit_of(session, user_id, UUID(facts["deposit_id"]))
+        return {"deposit": deposit, "provider_words": deposit.provider_words, "when": deposit.paid_at}
+    if "transfer_id" in facts:
+        transfer = transfers.transfer_of(session, user_id, UUID(facts["transfer_id"]))
+        return {
+            "amount": str(transfer.amount),
+            "note": transfer.note,
+            "sender_name": transfer.sender_name,
+            "recipient_name": transfer.recipient_name,
+            "when": transfer.created_at,
+        }
+    return {}

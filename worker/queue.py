@@ -1,0 +1,27 @@
+"""The queue in Valkey/Redis: only the doorbell, see `advancia.core.outbox`."""
+
+from __future__ import annotations
+
+from redis import Redis
+from rq import Queue
+from rq.serializers import JSONSerializer
+
+from advancia.config import Settings
+
+NAME = "advancia"
+PERFORM = "worker.tasks.perform"
+JOB_TIMEOUT_SECONDS = 300
+
+
+def connection(settings: Settings) -> Redis:
+    """A connection which notices within seconds that the other side is gone."""
+    return Redis.from_url(settings.redis_url, socket_connect_timeout=3, health_check_interval=15)
+
+
+def queue(redis: Redis) -> Queue:
+    return Queue(NAME, connection=redis, serializer=JSONSerializer, default_timeout=JOB_TIMEOUT_SECONDS)
+
+
+def job_id(outbox_id: int, attempts: int) -> str:
+    """The ring's id: a row is rung for anew only once its last ring has been lost or answered."""
+    return f"outbox-{outbox_id}-{attempts}"

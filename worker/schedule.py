@@ -1,0 +1,93 @@
+"""The one clock: puts recurring work into the outbox when its time has come.
+
+Any number of these may run: a PostgreSQL advisory lock lets one of them be the clock, and each turn of each line
+has a key, so that it is put once even while the lock changes hands. All times are UTC.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+from dataclasses import dataclass
+from datetime import datetime
+
+import psycopg
+from croniter import croniter
+from flask import Flask
+
+from advancia.app import create_app
+from advancia.core import context, log, outbox
+from advancia.core.clock import utcnow
+from advancia.core.db import unit_of_work
+from advancia.core.jobs import Job
+
+LOCK = 4_201_970  # any number, the same in every clock
+TICK_SECONDS = 5.0
+
+_log = log.logger(__name__)
+
+
+@dataclass(frozen=True)
+class Line:
+    """Run `job` whenever `when` (minute hour day month weekday, UTC) has come."""
+
+    job: Job
+    when: str
+
+    def last_turn(self, now: datetime) -> datetime:
+        """The latest moment at or before `now` at which this line was due."""
+        turn: datetime = croniter(self.when, now).get_prev(datetime) if not croniter.match(self.when, now) else now
+        return turn.replace(second=0, microsecond=0)
+
+
+TABLE = (
+    Line(Job.EXPIRE_DEPOSITS, "* * * * *"),
+    Line(Job.SWEEP, "17 * * * *"),
+    Line(Job.CHECK_LEDGER, "0 2 * * *"),
+)
+
+
+def run(app: Flask, stop: threading.Event) -> None:
+    """Be the clock, or wait to become it, until `stop` is set."""
+    settings = app.extensions["settings"]
+    while not stop.is_set():
+        try:
+            with psycopg.connect(settings.database_url, autocommit=True) as guard:
+                _tick_while_ours(app, guard, stop)
+        except psycopg.Error as trouble:
+            _log.warning("clock_waits", trouble=f"{type(trouble).__name__}: {trouble}")
+        stop.wait(TICK_SECONDS)
+
+
+def put_due_work(now: datetime) -> int:
+    """Put every line whose turn has come and was not put before; return how many. A turn missed for long is put once."""
+    put = 0
+    for line in TABLE:
+        with context.bound_request_id(None), unit_of_work() as session:
+            turn = line.last_turn(now)
+            put += outbox.put_once(session, line.job, unique_key=f"{line.job.value}@{turn:%Y-%m-%dT%H:%M}")
+    return put
+
+
+def _tick_while_ours(app: Flask, guard: psycopg.Connection, stop: threading.Event) -> None:
+    row = guard.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+    if not row or not row[0]:
+        return
+    _log.info("clock_started")
+    while not stop.is_set():
+        guard.execute("SELECT 1")  # raises once the connection, and with it the lock, is gone
+        with app.app_context():
+            put_due_work(utcnow())
+        stop.wait(TICK_SECONDS)
+
+
+def main() -> None:
+    app = create_app()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    run(app, stop)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+"""How a job is written, found and run.
+
+A job is a function with `@job(Job.NAME)` in `worker.jobs.<feature>`. It is called with a `Task` and the payload of its
+outbox row. It may run more than once and die between any two lines; what it changes in the database it changes
+inside `task.finish()`, which marks the row done in the same transaction, so that this part happens exactly once.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from advancia.core import context, log, outbox
+from advancia.core.db import Session, db, unit_of_work
+from advancia.core.jobs import Job
+from advancia.core.outbox import Claim
+from worker import jobs
+
+JobFunction = Callable[..., None]
+Function = TypeVar("Function", bound=JobFunction)
+
+_log = log.logger(__name__)
+_functions: dict[str, JobFunction] = {}
+
+
+class DoneElsewhere(Exception):
+    """Another run of the same row has finished it; what this run wanted to change is rolled back."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """This run of a job: its row, its secret, and the way to finish it."""
+
+    claim: Claim
+
+    @property
+    def secret(self) -> dict[str, Any]:
+        return self.claim.secret
+
+    @property
+    def is_last_try(self) -> bool:
+        return self.claim.attempt >= outbox.MAX_ATTEMPTS
+
+    @contextmanager
+    def finish(self) -> Iterator[Session]:
+        """A unit of work which commits the job's effect and the row's `done` together.
+
+        Raises `DoneElsewhere` when another run was quicker.
+        """
+        with unit_of_work() as session:
+            if not outbox.mark_done(session, self.claim.outbox_id):
+                raise DoneElsewhere
+            yield session
+
+
+def job(name: Job) -> Callable[[Function], Function]:
+    """Make the function the one that runs jobs of that name."""
+
+    def register(function: Function) -> Function:
+        if name.value in _functions:
+            raise RuntimeError(f"Two functions want to be {name.value}.")
+        _functions[name.value] = function
+        return function
+
+    return register
+
+
+def functions() -> dict[str, JobFunction]:
+    """Every job by its name."""
+    for module in pkgutil.iter_modules(jobs.__path__):
+        importlib.import_module(f"{jobs.__name__}.{module.name}")
+    return _functions
+
+
+def perform(outbox_id: int) -> None:
+    """Run the row's job once: the one function that RQ calls, within an app context.
+
+    Never raises for a job's failure: the row, not RQ, knows what has failed and when it is tried again.
+    """
+    with unit_of_work() as session:
+        claim = outbox.claim(session, outbox_id)
+    if claim is None:
+        return
+    with context.bound_request_id(claim.request_id):
+        try:
+            _run(claim)
+        except Exception as error:  # noqa: BLE001 - whatever a job raises is written on its row
+            db.session.rollback()
+            _note_failure(claim, error)
+        finally:
+            db.session.remove()
+
+
+def _run(claim: Claim) -> None:
+    task = Task(claim)
+    try:
+        functions()[claim.kind](task, **claim.payload)
+        with unit_of_work() as session:  # for jobs that had nothing to change
+            outbox.mark_done(session, claim.outbox_id)
+    except DoneElsewhere:
+        return
+    _log.info("job_done", job=claim.kind, outbox=claim.outbox_id, attempt=claim.attempt)
+
+
+def _note_failure(claim: Claim, error: Exception) -> None:
+    with unit_of_work() as session:
+        parked = outbox.mark_failed(
+            session, claim.outbox_id, attempt=claim.attempt, error=f"{type(error).__name__}: {error}"
+        )
+    _log.error(
+        "job_parked" if parked else "job_failed",
+        job=claim.kind,
+        outbox=claim.outbox_id,
+        attempt=claim.attempt,
+        exc_info=error,
+    )
