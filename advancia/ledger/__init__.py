@@ -8,6 +8,7 @@ from advancia.ledger.errors import InsufficientFunds, LedgerError, MalformedPost
 from advancia.ledger.posting import Posted, Posting, post
 from advancia.ledger.queries import (
     Cursor,
+    Direction,
     Entry,
     EntryRow,
     Holding,
@@ -23,6 +24,7 @@ __all__ = [
     "HOUSE",
     "AccountKey",
     "Cursor",
+    "Direction",
     "Entry",
     "EntryRow",
     "Holding",

