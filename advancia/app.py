@@ -94,7 +94,8 @@ def _install_rooms(app: Flask, settings: Settings) -> None:
         app.cli.add_command(group)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    app.jinja_env.globals.update(now=utcnow, dev=settings.is_dev, sandboxed=settings.is_sandboxed)
+    app.jinja_env.globals.update(dev=settings.is_dev, sandboxed=settings.is_sandboxed)
+    app.context_processor(lambda: {"now": utcnow()})
 
 
 def _gateway(settings: Settings) -> object | None:

@@ -16,6 +16,7 @@ from advancia.core.money import Money, asset
 from advancia.payments.models import Deposit
 from advancia.wallet.queries import PROVIDER_WORDS
 
+SHOWN_OPEN = 3
 FINAL = ("paid", "failed", "expired")
 STATE_WORDS = {
     "created": "Not begun",
@@ -83,6 +84,17 @@ def deposit_of(session: Session, user_id: int, deposit_id: UUID) -> DepositView:
     if deposit is None:
         raise NotFound
     return _view(deposit)
+
+
+def open_deposits_of(session: Session, user_id: int) -> list[DepositView]:
+    """The customer's deposits that wait for their payment, newest first."""
+    waiting = session.scalars(
+        select(Deposit)
+        .where(Deposit.user_id == user_id, Deposit.state == "pending", Deposit.expires_at > utcnow())
+        .order_by(Deposit.created_at.desc())
+        .limit(SHOWN_OPEN)
+    )
+    return [_view(deposit) for deposit in waiting]
 
 
 def _view(deposit: Deposit) -> DepositView:

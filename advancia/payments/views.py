@@ -77,6 +77,12 @@ def retry(deposit_id: UUID) -> ResponseReturnValue:
     return _to_checkout(queries.deposit_of(db.session(), current_user.id, deposit_id))
 
 
+@bp.app_template_global()
+def open_deposits() -> list[DepositView]:
+    """What the signed-in customer has on its way, for pages of rooms below this one."""
+    return queries.open_deposits_of(db.session(), current_user.id)
+
+
 def _to_checkout(deposit: DepositView) -> ResponseReturnValue:
     """Lead the customer to the payment page, which is opened at the provider unless it stands open already."""
     own_page = url_for(".show", deposit_id=deposit.id)

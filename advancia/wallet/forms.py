@@ -16,9 +16,11 @@ class HistoryForm(FlaskForm):  # type: ignore[misc]
     class Meta:
         csrf = False
 
-    asset = SelectField("Asset", choices=[("", "All assets"), *((each.code, each.name) for each in ASSETS.values())])
-    direction = SelectField("Direction", choices=[("", "In and out"), ("in", "Money in"), ("out", "Money out")])
-    kind = SelectField("Kind", choices=[("", "All kinds"), *KIND_WORDS.items()])
+    asset = SelectField(
+        "Asset", default="", choices=[("", "All assets"), *((each.code, each.name) for each in ASSETS.values())]
+    )
+    direction = SelectField("Direction", default="", choices=[("", "In and out"), ("in", "Money in"), ("out", "Money out")])
+    kind = SelectField("Kind", default="", choices=[("", "All kinds"), *KIND_WORDS.items()])
     since = DateField("From", validators=[Optional()])
     until = DateField("To", validators=[Optional()])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
@@ -9,26 +10,18 @@ from datetime import UTC, date, datetime, time, timedelta
 from advancia import ledger
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
-from advancia.core.money import Asset, Money
+from advancia.core.money import Money
 from advancia.identity import queries as people
 from advancia.identity.queries import Person
+from advancia.ledger.queries import Direction
 
 PAGE_SIZE = 25
 KIND_WORDS = {"deposit": "Money added", "transfer": "Transfer", "opening": "Opening balance"}
 PROVIDER_WORDS = {"sandbox": "Sandbox card (simulated)", "stripe": "Card (Stripe)"}
 
 
-@dataclass(frozen=True)
-class WalletLine:
-    """One asset of the customer's."""
-
-    asset: Asset
-    available: Money
-    held: Money
-
-    @property
-    def total(self) -> Money:
-        return self.available + self.held
+class BadCursor(ValueError):
+    """The place in the history that an address names is not one."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,6 @@ class Movement:
     balance_after: Money
     counterparty: str | None
     counterparty_handle: str | None
-    cursor: str
 
     @property
     def kind_words(self) -> str:
@@ -56,7 +48,7 @@ class Filters:
     """What of the history is wanted; empty means everything."""
 
     asset: str | None = None
-    direction: str | None = None
+    direction: Direction | None = None
     kind: str | None = None
     since: date | None = None
     until: date | None = None
@@ -74,14 +66,6 @@ class Page:
     older: str | None
 
 
-def wallet_lines(session: Session, user_id: int) -> list[WalletLine]:
-    """Every asset, also those that the customer has never held."""
-    return [
-        WalletLine(asset=each.asset, available=each.available, held=each.held)
-        for each in ledger.balances_of(session, user_id)
-    ]
-
-
 def history(
     session: Session, user_id: int, *, filters: Filters | None = None, before: str | None = None, size: int = PAGE_SIZE
 ) -> Page:
@@ -95,45 +79,64 @@ def history(
         since=_start_of(wanted.since),
         until=_start_of(wanted.until + timedelta(days=1)) if wanted.until else None,
         direction=wanted.direction,
-        before=ledger.Cursor.parse(before) if before else None,
+        before=_read_cursor(before) if before else None,
         limit=size + 1,
     )
-    rows = _movements(session, entries[:size])
-    return Page(rows=rows, older=rows[-1].cursor if len(entries) > size else None)
+    shown = entries[:size]
+    others = people.people(session, {entry.counterparty for entry in shown if entry.counterparty})
+    return Page(
+        rows=[
+            _movement(entry, entry.amount, entry.balance_after, others.get(entry.counterparty or 0)) for entry in shown
+        ],
+        older=_written_cursor(shown[-1].cursor) if len(entries) > size else None,
+    )
 
 
 def movement(session: Session, user_id: int, reference: str) -> list[Movement]:
     """The customer's own side of that transaction, a line for each asset. Raises `NotFound` if they have none."""
-    rows = _movements(session, ledger.entries_by_reference(session, user_id, reference))
+    transaction = ledger.transaction(session, reference)
+    if transaction is None:
+        raise NotFound
+    own = ledger.available(user_id)
+    holders = {entry.account.holder for entry in transaction.entries} - {ledger.HOUSE, user_id}
+    other = next(iter(people.people(session, holders).values()), None)
+    rows = [
+        _movement(transaction, entry.amount, entry.balance_after, other)
+        for entry in transaction.entries
+        if entry.account == own and entry.balance_after is not None
+    ]
     if not rows:
         raise NotFound
     return rows
 
 
-def _movements(session: Session, entries: Sequence[ledger.EntryRow]) -> list[Movement]:
-    others = people.people(session, {entry.counterparty for entry in entries if entry.counterparty})
-    return [_movement(entry, others.get(entry.counterparty or 0)) for entry in entries]
-
-
-def _movement(entry: ledger.EntryRow, other: Person | None) -> Movement:
+def _movement(
+    source: ledger.EntryRow | ledger.Transaction, amount: Money, balance_after: Money, other: Person | None
+) -> Movement:
+    kind_words = KIND_WORDS.get(source.kind, source.kind.capitalize())
+    title = f"{'To' if amount.is_negative else 'From'} {other.name}" if other else kind_words
     return Movement(
-        reference=entry.reference,
-        kind=entry.kind,
-        title=_title(entry, other),
-        detail=entry.meta.get("note") or PROVIDER_WORDS.get(entry.meta.get("provider", ""), ""),
-        when=entry.created_at,
-        amount=entry.amount,
-        balance_after=entry.balance_after,
+        reference=source.reference,
+        kind=source.kind,
+        title=title,
+        detail=source.meta.get("note") or PROVIDER_WORDS.get(source.meta.get("provider", ""), ""),
+        when=source.created_at,
+        amount=amount,
+        balance_after=balance_after,
         counterparty=other.name if other else None,
         counterparty_handle=other.handle if other else None,
-        cursor=str(entry.cursor),
     )
 
 
-def _title(entry: ledger.EntryRow, other: Person | None) -> str:
-    if other is None:
-        return KIND_WORDS.get(entry.kind, entry.kind.capitalize())
-    return f"To {other.name}" if entry.amount.is_negative else f"From {other.name}"
+def _written_cursor(cursor: ledger.Cursor) -> str:
+    return f"{cursor.txn_id}-{cursor.account_id}"
+
+
+def _read_cursor(written: str) -> ledger.Cursor:
+    match = re.fullmatch(r"([0-9]{1,18})-([0-9]{1,18})", written)
+    if match is None:
+        raise BadCursor
+    return ledger.Cursor(int(match[1]), int(match[2]))
 
 
 def _start_of(day: date | None) -> datetime | None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from advancia import ledger
 from advancia.core.db import db
-from advancia.ledger import BadCursor
 from advancia.wallet import queries
 from advancia.wallet.forms import HistoryForm
 from advancia.web.access import customer_required
@@ -17,6 +19,16 @@ from advancia.web.htmx import render, see_other, tagged, unchanged
 bp = Blueprint("wallet", __name__)
 
 RECENT = 6
+
+
+@dataclass(frozen=True)
+class HistoryPage:
+    """A page of the history with the addresses of its neighbours."""
+
+    rows: Sequence[queries.Movement]
+    filtered: bool
+    older_url: str | None
+    newest_url: str | None
 
 
 @bp.get("/wallet")
@@ -29,7 +41,7 @@ def home() -> ResponseReturnValue:
     page = render(
         "wallet/home.html",
         version=version,
-        lines=queries.wallet_lines(session, current_user.id),
+        lines=ledger.balances_of(session, current_user.id),
         movements=queries.history(session, current_user.id, size=RECENT).rows,
     )
     return tagged(page, version)
@@ -44,16 +56,15 @@ def history() -> ResponseReturnValue:
         page = queries.history(
             db.session(), current_user.id, filters=form.filters, before=request.args.get("before")
         )
-    except BadCursor:
+    except queries.BadCursor:
         return see_other(_history_url())
-    return render(
-        "wallet/history.html",
-        form=form,
+    shown = HistoryPage(
         rows=page.rows,
         filtered=form.filters.any,
         older_url=_history_url(before=page.older) if page.older else None,
         newest_url=_history_url() if request.args.get("before") else None,
     )
+    return render("wallet/history.html", form=form, page=shown)
 
 
 @bp.get("/history/<reference>")

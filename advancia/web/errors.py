@@ -84,15 +84,20 @@ def _unexpected(error: Exception) -> Response:
 
 def _answer(status: int, words: Words) -> Response:
     wanted = {"message": words.message, "reference": reference()}
-    if htmx.is_htmx():
-        retry = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-        return htmx.alert(make_response(render_template("errors/alert.html", **wanted, retry=retry), status))
-    page = render_template(
-        "errors/error.html",
-        **wanted,
-        status=status,
-        title=words.title,
-        action_url=url_for("public.home"),
-        action_words="Go to the front page",
-    )
+    try:
+        if htmx.is_htmx():
+            retry = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            return htmx.alert(make_response(render_template("errors/alert.html", **wanted, retry=retry), status))
+        page = render_template(
+            "errors/error.html",
+            **wanted,
+            status=status,
+            title=words.title,
+            action_url=url_for("public.home"),
+            action_words="Go to the front page",
+        )
+    except Exception as error:  # noqa: BLE001 - the layout may need the very part that has failed
+        _log.error("error_page_failed", exc_info=error)
+        plain = f"{words.title}. {words.message} Reference: {wanted['reference']}"
+        return Response(plain, status=status, mimetype="text/plain")
     return make_response(page, status)

@@ -16,7 +16,6 @@ from advancia.core.errors import DomainError
 from advancia.core.money import Money
 from advancia.identity.queries import Person
 from advancia.ledger import InsufficientFunds
-from advancia.wallet import queries as wallet
 from advancia.wallet.transfers import queries, services
 from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
 from advancia.wallet.transfers.forms import TransferForm
@@ -131,9 +130,10 @@ def _draft_of(form: TransferForm) -> Draft | None:
         form.refuse(form.recipient, str(refusal))
         return None
     draft = Draft(recipient, form.money, services.fee_for(form.money), form.note.data)
-    there = ledger.balance(session, ledger.available(current_user.id), form.money.asset)
+    own = ledger.available(current_user.id)
+    there = ledger.balance(session, own, draft.amount.asset)
     if there < draft.total:
-        form.refuse(form.amount, str(InsufficientFunds(available=there, asked=draft.total)))
+        form.refuse(form.amount, str(InsufficientFunds(own, available=there, asked=draft.total)))
         return None
     return draft
 
@@ -161,7 +161,7 @@ def _drop_draft(request_id: str) -> None:
 
 def _form_page(form: TransferForm, status: int = 200) -> ResponseReturnValue:
     return render(
-        "transfers/new.html", status=status, form=form, lines=wallet.wallet_lines(db.session(), current_user.id)
+        "transfers/new.html", status=status, form=form, lines=ledger.balances_of(db.session(), current_user.id)
     )
 
 

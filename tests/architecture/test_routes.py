@@ -1,0 +1,93 @@
+"""Every route says who may use it, and none that is fetched by GET changes anything."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from flask import Flask
+from sqlalchemy import event
+
+from advancia.core.db import WriteOnSafeMethod, db, reading_only, unit_of_work
+from advancia.web.access import Access, access_of
+from tests.support.pages import InProcess, Page
+
+# Whoever adds a route without a session to it says so here as well, where a reviewer sees it.
+OPEN_TO_ALL = {
+    "public.home", "public.terms", "public.help", "ops.status",
+    "identity.signup", "identity.create_signup", "identity.verify_email", "identity.check_code",
+    "identity.resend_code", "identity.login", "identity.create_session", "identity.logout",
+    "dev.mailbox", "dev.message",
+}  # fmt: skip
+FOR_MACHINES = {"webhooks.stripe", "ops.health", "ops.api_health"}
+
+
+def endpoints(app: Flask) -> list[str]:
+    return [name for name in app.view_functions if name != "static"]
+
+
+def test_every_route_declares_who_may_use_it(app):
+    undeclared = [name for name in endpoints(app) if access_of(app.view_functions[name]) is None]
+
+    assert undeclared == []
+
+
+def test_only_the_listed_routes_are_open_without_a_session(app):
+    def declared(access: Access) -> set[str]:
+        return {name for name in endpoints(app) if access_of(app.view_functions[name]) is access}
+
+    assert declared(Access.PUBLIC) == OPEN_TO_ALL
+    assert declared(Access.MACHINE) == FOR_MACHINES
+
+
+def test_a_route_that_forgot_to_declare_is_refused(settings):
+    from advancia.app import create_app
+
+    app = create_app(settings)
+    app.add_url_rule("/forgotten", "forgotten", lambda: "open door")
+
+    assert Page(InProcess(app)).get("/forgotten").status == 403
+
+
+def test_what_is_for_customers_sends_strangers_to_the_sign_in(app, page):
+    for rule in app.url_map.iter_rules():
+        if access_of(app.view_functions[rule.endpoint]) is Access.CUSTOMER and "GET" in (rule.methods or ()):
+            answer = page.get(example_of(rule.rule))
+            assert (answer.status, answer.location.partition("?")[0]) == (303, "/login"), rule.rule
+
+
+def test_no_get_changes_anything(app, customer, page_of):
+    amara = customer(USD="10.00")
+    page = page_of(amara)
+    written: list[str] = []
+
+    def note(_connection, _cursor, statement, *_rest):
+        if re.match(r"\s*(insert|update|delete|merge|truncate|select ledger\.post|.*\bledger\.post\()", statement, re.I):
+            written.append(statement)
+
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        visited = [
+            page.get(example_of(rule.rule)).status
+            for rule in app.url_map.iter_rules()
+            if "GET" in (rule.methods or ()) and rule.endpoint != "static"
+        ]
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+    assert len(visited) > 10
+    assert not [status for status in visited if status >= 500]
+    assert written == []
+
+
+def test_a_unit_of_work_cannot_be_opened_while_a_get_is_answered(app_context):
+    with reading_only(), pytest.raises(WriteOnSafeMethod), unit_of_work():
+        pytest.fail("The unit of work was opened.")
+
+
+def example_of(rule: str) -> str:
+    """The rule with something in the place of its variables."""
+    rule = re.sub(r"<uuid:\w+>", "00000000-0000-4000-8000-000000000000", rule)
+    return re.sub(r"<\w+>", "something", rule)
