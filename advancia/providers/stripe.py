@@ -42,6 +42,7 @@ __all__ = [
     "ProviderUnavailable",
     "gateway_from",
     "verify_event",
+    "webhook_secrets_from",
 ]
 
 # Pinned, so that an upgrade of the library alone never changes what we are sent.
