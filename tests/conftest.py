@@ -31,7 +31,12 @@ SERVERS = "ADVANCIA_TEST_SERVERS"
 TEMPLATE = "template_advancia"
 SANDBOX_SECRET = "whsec_sandbox_for_tests"
 
-pytest_plugins = ["tests.support.servers", "tests.support.browser"]
+pytest_plugins = [
+    "tests.support.servers",
+    "tests.support.browser",
+    "tests.support.payments",
+    "tests.support.work",
+]
 
 
 class Servers:
@@ -105,7 +110,17 @@ def environ(servers: Servers, worker_id: str) -> Iterator[dict[str, str]]:
     number = 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
     database = f"test_{worker_id}"
     servers.postgres.create_database(database, owner="advancia_owner", template=TEMPLATE)
-    yield servers.environ(database, var=servers.folder / database, cache=number % 16)
+    yield servers.environ(database, var=servers.folder / database, cache=number % 8)
+    servers.postgres.drop_database(database)
+
+
+@pytest.fixture(scope="session")
+def product_environ(servers: Servers, worker_id: str) -> Iterator[dict[str, str]]:
+    """The settings of the product that runs in processes of its own, apart from what tests do in theirs."""
+    number = 0 if worker_id == "master" else int(worker_id.removeprefix("gw"))
+    database = f"product_{worker_id}"
+    servers.postgres.create_database(database, owner="advancia_owner", template=TEMPLATE)
+    yield servers.environ(database, var=servers.folder / database, cache=8 + number % 8)
     servers.postgres.drop_database(database)
 
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Blueprint, current_app, flash, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from wtforms.fields.choices import SelectChoice
 
 from advancia.core import log
 from advancia.core.db import db, unit_of_work
@@ -120,7 +121,7 @@ def _gateway() -> CardGateway:
 def _form() -> DepositForm:
     form = DepositForm()
     gateway = _gateway()
-    form.provider.choices = [(gateway.name, gateway.label)]
+    form.provider.choices = [SelectChoice(gateway.name, gateway.label)]
     if not form.provider.data or form.provider.data == "None":
         form.provider.data = gateway.name
     return form

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional, ValidationError
 
 from advancia.core.money import ASSETS
@@ -17,10 +18,10 @@ class HistoryForm(FlaskForm):  # type: ignore[misc]
         csrf = False
 
     asset = SelectField(
-        "Asset", default="", choices=[("", "All assets"), *((each.code, each.name) for each in ASSETS.values())]
+        "Asset", default="", choices=[SelectChoice("", "All assets"), *(SelectChoice(each.code, each.name) for each in ASSETS.values())]
     )
-    direction = SelectField("Direction", default="", choices=[("", "In and out"), ("in", "Money in"), ("out", "Money out")])
-    kind = SelectField("Kind", default="", choices=[("", "All kinds"), *KIND_WORDS.items()])
+    direction = SelectField("Direction", default="", choices=[SelectChoice("", "In and out"), SelectChoice("in", "Money in"), SelectChoice("out", "Money out")])
+    kind = SelectField("Kind", default="", choices=[SelectChoice("", "All kinds"), *(SelectChoice(kind, words) for kind, words in KIND_WORDS.items())])
     since = DateField("From", validators=[Optional()])
     until = DateField("To", validators=[Optional()])
 

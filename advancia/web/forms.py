@@ -41,11 +41,15 @@ class RequestIdField(HiddenField):
     def uuid(self) -> UUID:
         return UUID(self.data)
 
+    def renew(self) -> None:
+        """Make the form a new one, which asks for something else."""
+        self.data = str(uuid4())
+
     def pre_validate(self, _form: object) -> None:
         try:
             UUID(self.data or "")
         except ValueError:
-            self.data = str(uuid4())
+            self.renew()
             raise ValidationError("This form was not complete. Check it and send it again.") from None
 
 

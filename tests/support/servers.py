@@ -14,7 +14,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from advancia.config import ROOT
+from advancia.app import create_app
+from advancia.config import ROOT, load_settings
+from advancia.core.db import db
 
 DEADLINE_SECONDS = 30.0
 
@@ -61,6 +63,8 @@ class Product:
             "sandbox": [python, "-m", "advancia.providers.sandbox"],
         }
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        # The same product within this process, to look at its books and to make people for it.
+        self.app = create_app(load_settings(self.environ))
 
     def start(self, name: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
@@ -103,11 +107,13 @@ class Product:
 
 
 @pytest.fixture(scope="session")
-def running_product(environ: dict[str, str]) -> Iterator[Product]:
-    product = Product(environ, Path(environ["ADVANCIA_VAR"]))
+def running_product(product_environ: dict[str, str]) -> Iterator[Product]:
+    product = Product(product_environ, Path(product_environ["ADVANCIA_VAR"]))
     product.start_all()
     yield product
     product.stop_all()
+    with product.app.app_context():
+        db.engine.dispose()
 
 
 @pytest.fixture

@@ -108,6 +108,10 @@ class SandboxServer:
         """Every event so far, oldest first, with how its delivery stands."""
         return self._store.deliveries()
 
+    def checkout_count(self) -> int:
+        """How many checkouts were ever opened."""
+        return self._store.object_count("cs_")
+
     def deliver_again(self, event_id: str) -> None:
         """Send an event once more, as Stripe may."""
         self._store.deliver_again(event_id, self._clock().timestamp())

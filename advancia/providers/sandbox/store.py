@@ -112,6 +112,11 @@ class Store:
         row = self._row("SELECT body FROM object WHERE id = ?", object_id)
         return json.loads(row[0]) if row else None
 
+    def object_count(self, prefix: str) -> int:
+        """How many objects there are whose id begins so, such as `cs_`."""
+        row = self._row("SELECT count(*) FROM object WHERE id LIKE ?", f"{prefix}%")
+        return int(row[0]) if row else 0
+
     def keep(self, thing: dict[str, Any]) -> None:
         """Write the object, new or changed."""
         self._run(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wtforms import SelectField, StringField
+from wtforms import HiddenField, SelectField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from advancia.core.money import ASSETS, Money
@@ -18,7 +19,7 @@ class TransferForm(Form):
         description="An email, or a handle like @amara",
         validators=[DataRequired("Enter an email or a handle"), Length(max=254, message="Enter an email or a handle")],
     )
-    asset = SelectField("Asset", choices=[(each.code, f"{each.name} ({each.code})") for each in ASSETS.values()])
+    asset = SelectField("Asset", choices=[SelectChoice(each.code, f"{each.name} ({each.code})") for each in ASSETS.values()])
     amount = AmountField("Amount")
     note = StringField(
         "Note",
@@ -40,3 +41,13 @@ class TransferForm(Form):
         if self.amount.money is None:
             raise RuntimeError("The form has not been validated.")
         return self.amount.money
+
+
+class SigningForm(Form):
+    """The same fields as they stand on the review, where nothing is left to type."""
+
+    recipient = HiddenField()
+    asset = HiddenField()
+    amount = HiddenField()
+    note = HiddenField()
+    request_id = HiddenField()

@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask import Blueprint, request, session as cookie, url_for
+from flask import Blueprint, flash, request, session as cookie, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
 from advancia import ledger
 from advancia.core.db import db, in_unit_of_work
-from advancia.core.errors import DomainError
 from advancia.core.money import Money
 from advancia.identity.queries import Person
 from advancia.ledger import InsufficientFunds
 from advancia.wallet.transfers import queries, services
 from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
-from advancia.wallet.transfers.forms import TransferForm
+from advancia.wallet.transfers.forms import SigningForm, TransferForm
 from advancia.web.access import current_actor, customer_required
-from advancia.web.htmx import render, see_other
+from advancia.web.htmx import render, see_other, targeted_id
 from advancia.web.limits import limiter
 
 bp = Blueprint("transfers", __name__, url_prefix="/transfers")
 
 DRAFTS = "transfer_drafts"  # in the cookie: what was typed, by request id, until it is sent
 DRAFTS_KEPT = 3
+REVIEW = "transfer-review"  # the element that htmx targets from the review
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,10 @@ def review() -> ResponseReturnValue:
     form = TransferForm(formdata=MultiDict(typed), meta={"csrf": False})
     if not form.validate() or (draft := _draft_of(form)) is None:
         return _form_page(TransferForm(formdata=None, data=typed))
-    return _review_page(TransferForm(formdata=None, data=typed), draft)
+    change_url = url_for(".new", request_id=form.request_id.data)
+    return render(
+        "transfers/review.html", form=SigningForm(formdata=None, data=typed), draft=draft, change_url=change_url
+    )
 
 
 @bp.post("")
@@ -87,7 +90,7 @@ def review() -> ResponseReturnValue:
 def create() -> ResponseReturnValue:
     form = TransferForm()
     if not form.validate_on_submit():
-        return _form_page(form, status=422)
+        return _refused(form)
     actor = current_actor()
     try:
         transfer_id = in_unit_of_work(
@@ -102,14 +105,14 @@ def create() -> ResponseReturnValue:
         )
     except (UnknownRecipient, SendingToOneself) as refusal:
         form.refuse(form.recipient, str(refusal))
-        return _form_page(form, status=422)
-    except InsufficientFunds as refusal:
-        return _refused(form, refusal)
-    except AlreadySent as refusal:
-        form.request_id.data = None
-        form.request_id.process(None)
+        return _refused(form)
+    except InsufficientFunds as refusal:  # it was there at the review, and went meanwhile
         form.refuse(form.amount, str(refusal))
-        return _form_page(form, status=422)
+        return _refused(form)
+    except AlreadySent as refusal:
+        form.request_id.renew()
+        form.refuse(form.amount, str(refusal))
+        return _refused(form)
     _drop_draft(form.request_id.data)
     return see_other(url_for(".show", transfer_id=transfer_id))
 
@@ -138,9 +141,14 @@ def _draft_of(form: TransferForm) -> Draft | None:
     return draft
 
 
-def _refused(form: TransferForm, refusal: DomainError) -> ResponseReturnValue:
-    """The money went between the review and the word: say so where the customer is."""
-    form.refuse(form.amount, str(refusal))
+def _refused(form: TransferForm) -> ResponseReturnValue:
+    """Show the refusal in the form; from the review, which has nothing to type in, lead back to the form first."""
+    if targeted_id() == REVIEW:
+        for field in form:
+            for message in field.errors:
+                flash(message, "error")
+        _keep_draft(form)
+        return see_other(url_for(".new", request_id=form.request_id.data))
     return _form_page(form, status=422)
 
 
@@ -164,7 +172,3 @@ def _form_page(form: TransferForm, status: int = 200) -> ResponseReturnValue:
         "transfers/new.html", status=status, form=form, lines=ledger.balances_of(db.session(), current_user.id)
     )
 
-
-def _review_page(form: TransferForm, draft: Draft) -> ResponseReturnValue:
-    change_url = url_for(".new", request_id=form.request_id.data)
-    return render("transfers/review.html", form=form, draft=draft, change_url=change_url)
