@@ -107,27 +107,32 @@ TRANSACTION = text("""
     order by a.holder, a.asset, a.purpose
 """)
 
-# Each account is read backwards from the cursor, at most a page of it; the pages are merged.
+# Each account is read backwards from the cursor, at most a page of it; the pages are merged and cut, and
+# only then is each line told in full.
 ENTRIES_OF = """
     select e.txn_id, e.account_id, e.asset, e.amount, e.balance_after,
-           e.reference, e.kind, coalesce(e.meta, '{{}}') as meta, e.created_at,
-           coalesce(e.effective_at, e.created_at) as effective_at,
+           t.reference, t.kind, coalesce(t.meta, '{{}}') as meta, t.created_at,
+           coalesce(t.effective_at, t.created_at) as effective_at,
            (select o.holder
             from ledger.entry x join ledger.account o on o.id = x.account_id
-            where x.txn_id = e.txn_id and o.holder not in (0, :holder)
+            where x.txn_id = e.txn_id and x.account_id <> e.account_id and o.holder not in (0, :holder)
             order by o.holder limit 1) as counterparty
-    from ledger.account a
-    cross join lateral (
-        select e.txn_id, e.account_id, e.asset, e.amount, e.balance_after,
-               t.reference, t.kind, t.meta, t.created_at, t.effective_at
-        from ledger.entry e join ledger.txn t on t.id = e.txn_id
-        where e.account_id = a.id {of_entry}
-        order by e.txn_id desc
+    from (
+        select e.*
+        from ledger.account a
+        cross join lateral (
+            select e.txn_id, e.account_id, e.asset, e.amount, e.balance_after
+            from ledger.entry e {joined}
+            where e.account_id = a.id {of_entry}
+            order by e.txn_id desc
+            limit :limit
+        ) e
+        where a.holder = :holder and a.purpose = 'available' {of_account}
+        order by e.txn_id desc, e.account_id desc
         limit :limit
     ) e
-    where a.holder = :holder and a.purpose = 'available' {of_account}
+    join ledger.txn t on t.id = e.txn_id
     order by e.txn_id desc, e.account_id desc
-    limit :limit
 """
 
 OF_ACCOUNT = {"assets": "and a.asset = any(:assets)"}
@@ -136,13 +141,15 @@ OF_ACCOUNT = {"assets": "and a.asset = any(:assets)"}
 # hour's room and is only there to start near; the time decides.
 OF_ENTRY = {
     "before_txn": "and (e.txn_id, e.account_id) < (:before_txn, :before_account)",
+    "in": "and e.amount > 0",
+    "out": "and e.amount < 0",
+}
+OF_TXN = {
     "kinds": "and t.kind = any(:kinds)",
     "since": "and t.created_at >= :since"
     " and e.txn_id >= (select ledger.txn_id_at(cast(:since as timestamptz) - interval '1 hour'))",
     "until": "and t.created_at < :until"
     " and e.txn_id < (select ledger.txn_id_at(cast(:until as timestamptz) + interval '1 hour'))",
-    "in": "and e.amount > 0",
-    "out": "and e.amount < 0",
 }
 
 
@@ -208,10 +215,15 @@ def entries_of(
 
 @cache
 def _entries_sql(filters: frozenset[str]) -> TextClause:
+    def asked(clauses: Mapping[str, str]) -> str:
+        return " ".join(clauses[each] for each in sorted(filters & clauses.keys()))
+
+    of_txn = asked(OF_TXN)
     return text(
         ENTRIES_OF.format(
-            of_account=" ".join(OF_ACCOUNT[each] for each in sorted(filters & OF_ACCOUNT.keys())),
-            of_entry=" ".join(OF_ENTRY[each] for each in sorted(filters & OF_ENTRY.keys())),
+            joined="join ledger.txn t on t.id = e.txn_id" if of_txn else "",
+            of_entry=f"{asked(OF_ENTRY)} {of_txn}",
+            of_account=asked(OF_ACCOUNT),
         )
     )
 

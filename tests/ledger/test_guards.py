@@ -1,0 +1,154 @@
+"""What the database itself does not let happen, whoever asks."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+from psycopg import errors
+
+from advancia.core.money import ASSETS, Money
+
+TABLES = ("asset", "purpose", "account", "txn", "entry")
+
+BY_HAND = [
+    *(f"delete from ledger.{table}" for table in TABLES),
+    *(f"truncate ledger.{table} cascade" for table in TABLES),
+    "update ledger.asset set decimals = 3",
+    "update ledger.purpose set floor = null",
+    "update ledger.account set balance = balance + 1",
+    "update ledger.txn set kind = 'x'",
+    "update ledger.entry set amount = amount",
+    "insert into ledger.asset values ('XAU', 2)",
+    "insert into ledger.purpose values ('x', false, 0)",
+    "insert into ledger.account (holder, asset, purpose, balance) values (1, 'USD', 'available', 1)",
+    "insert into ledger.txn (reference, kind, fingerprint) values ('x', 'x', '')",
+    "insert into ledger.entry values (1, 1, null, 1, null, 'USD')",
+    "select * from ledger.account for update",
+    "alter table ledger.entry disable trigger all",
+    "drop table ledger.entry",
+    "create table ledger.mine (id int)",
+    "create or replace function ledger.refuse_change() returns trigger language plpgsql as 'begin end'",
+    "select ledger.open_or_refuse(1, 'USD', 'available', 1)",
+    "select ledger.open_house_account('USD', 'fees')",
+    "select nextval('ledger.txn_id_seq')",
+]
+
+
+@pytest.mark.parametrize("statement", BY_HAND)
+def test_the_app_cannot_write_by_hand(app_connection, statement):
+    with pytest.raises(errors.InsufficientPrivilege):
+        app_connection.execute(statement)
+
+
+def test_the_app_may_execute_what_it_needs_and_nothing_else(app_connection):
+    may = app_connection.execute(
+        "select proname from pg_proc where pronamespace = 'ledger'::regnamespace"
+        " and has_function_privilege(oid, 'execute') order by 1"
+    ).fetchall()
+    assert [name for (name,) in may] == ["fingerprint", "post", "txn_id_at"]
+
+
+def test_nobody_else_may_even_look(owner_connection):
+    acl = owner_connection.execute(
+        "select nspacl::text from pg_namespace where nspname = 'ledger'"
+    ).fetchone()[0]
+    assert "{=" not in acl
+    assert ",=" not in acl
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update ledger.txn set kind = kind",
+        "delete from ledger.txn",
+        "truncate ledger.txn cascade",
+        "update ledger.entry set amount = amount",
+        "delete from ledger.entry where false",
+        "truncate ledger.entry",
+        "delete from ledger.account where false",
+        "truncate ledger.account cascade",
+        *(
+            f"update ledger.account set {column} = {column}"
+            for column in ("holder", "asset", "purpose", "floor", "opened_at")
+        ),
+    ],
+)
+def test_even_the_owner_cannot_change_what_is_written(owner_connection, statement):
+    with pytest.raises(errors.InsufficientPrivilege, match="append-only"):
+        owner_connection.execute(statement)
+
+
+def test_even_the_owner_cannot_take_an_account_below_its_floor(bank, owner_connection, new_user_id):
+    user = new_user_id()
+    bank.pay_in(user, Money.of("1.00", "USD"))
+    with pytest.raises(errors.CheckViolation):
+        owner_connection.execute("update ledger.account set balance = -1 where holder = %s", (user,))
+
+
+TRANSACTION = """
+    insert into ledger.txn (reference, kind, fingerprint) values (gen_random_uuid()::text, 'x', '') returning id
+"""
+
+
+def written_by_hand(connection: psycopg.Connection, *legs: tuple[int, int, str]) -> int:
+    """Write a transaction as its owner might; gives its id. A leg is an account, an amount, an asset."""
+    txn_id = connection.execute(TRANSACTION).fetchone()[0]
+    insert(connection, txn_id, *legs)
+    return txn_id
+
+
+def insert(connection: psycopg.Connection, txn_id: int, *legs: tuple[int, int, str]) -> None:
+    values = ", ".join(f"({account}, {txn_id}, {amount}, '{asset}')" for account, amount, asset in legs)
+    connection.execute(f"insert into ledger.entry (account_id, txn_id, amount, asset) values {values}")
+
+
+@pytest.fixture
+def accounts(bank, owner_connection, new_user_id) -> list[int]:
+    """Four accounts in dollars."""
+    users = [new_user_id() for _ in range(4)]
+    for user in users:
+        bank.pay_in(user, Money.of("1.00", "USD"))
+    rows = owner_connection.execute(
+        "select id from ledger.account where holder = any(%s)", (users,)
+    ).fetchall()
+    return [account_id for (account_id,) in rows]
+
+
+def test_entries_by_hand_must_sum_to_zero(owner_connection, accounts):
+    with pytest.raises(errors.CheckViolation, match="sum to zero"):
+        written_by_hand(owner_connection, (accounts[0], -5, "USD"), (accounts[1], 6, "USD"))
+
+
+def test_entries_by_hand_must_sum_to_zero_for_each_asset(owner_connection, accounts):
+    with pytest.raises(errors.CheckViolation, match="sum to zero"):
+        written_by_hand(owner_connection, (accounts[0], -5, "USD"), (accounts[1], 5, "BTC"))
+
+
+def test_two_transactions_in_one_statement_cannot_balance_each_other(owner_connection, accounts):
+    first = written_by_hand(owner_connection, (accounts[0], -5, "USD"), (accounts[1], 5, "USD"))
+    second = owner_connection.execute(TRANSACTION).fetchone()[0]
+    with pytest.raises(errors.CheckViolation, match="sum to zero"):
+        owner_connection.execute(
+            "insert into ledger.entry (account_id, txn_id, amount, asset)"
+            " values (%s, %s, 1, 'USD'), (%s, %s, -1, 'USD')",
+            (accounts[2], first, accounts[2], second),
+        )
+
+
+def test_late_legs_are_refused_though_they_sum_to_zero(owner_connection, accounts):
+    txn_id = written_by_hand(owner_connection, (accounts[0], -5, "USD"), (accounts[1], 5, "USD"))
+    with pytest.raises(errors.CheckViolation, match="had its entries before"):
+        insert(owner_connection, txn_id, (accounts[2], 5, "USD"), (accounts[3], -5, "USD"))
+
+
+def test_an_entry_has_a_transaction_and_an_account(owner_connection, accounts):
+    with pytest.raises(errors.ForeignKeyViolation):
+        written_by_hand(owner_connection, (accounts[0], -5, "USD"), (10**15, 5, "USD"))
+    owner_connection.rollback()
+    with pytest.raises(errors.ForeignKeyViolation):
+        insert(owner_connection, 10**15, (accounts[0], -5, "USD"), (accounts[1], 5, "USD"))
+
+
+def test_the_ledgers_assets_are_those_of_the_product(app_connection):
+    stored = app_connection.execute("select code, decimals from ledger.asset").fetchall()
+    assert dict(stored) == {asset.code: asset.decimals for asset in ASSETS.values()}
