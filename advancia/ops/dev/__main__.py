@@ -7,9 +7,10 @@ import os
 import sys
 from collections.abc import Mapping
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from advancia import config
-from advancia.ops.dev import home
+from advancia.ops.dev import home, ports
 from advancia.ops.dev.announce import Terminal
 from advancia.ops.dev.child import Child, Program
 from advancia.ops.dev.errors import StartError
@@ -63,15 +64,19 @@ def _parts(decided: Plan, terminal: Terminal) -> Parts:
     return Parts(
         servers={name: server for name, server in servers.items() if server is not None},
         preparation=child(decided.preparation()),
-        children=[child(program) for program in decided.programs()],
-        is_healthy=lambda: _answers(decided.settings),
+        is_prepared=decided.schema_is_current,
+        foreground=[child(program) for program in decided.foreground()],
+        background=[child(program) for program in decided.background()],
+        is_healthy=lambda: _is_up(decided.settings),
         when_servers_are_up=when_servers_are_up,
         when_all_is_up=lambda: terminal.greet(decided.settings),
     )
 
 
-def _answers(settings: config.Settings) -> bool:
-    """Whether the web process says that it is well."""
+def _is_up(settings: config.Settings) -> bool:
+    """Whether the web process says that it is well, and the sandbox, if it is used, answers."""
+    if settings.is_sandboxed and not ports.answers(urlsplit(settings.sandbox_url or "").port or 0):
+        return False
     host = "127.0.0.1" if settings.host in EVERYWHERE else settings.host
     connection = http.client.HTTPConnection(host, settings.port, timeout=5)
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TextIO
 
@@ -11,13 +13,19 @@ from advancia.config import Settings
 DEMO_SIGN_INS = ("amara@demo.example", "bilal@demo.example")
 DEMO_PASSWORD = "correct horse ledger staple"  # noqa: S105 - the demo's, printed for everybody to use
 
+QUIET_FOR = 300.0  # seconds, after the same words
+MOST_REMEMBERED = 1000
 BOLD, QUIET, GREEN, AMBER = "1", "2", "32", "33"
 
 
 class Terminal:
     """The screen of whoever started us. It may go away at any time, which is no reason to stop."""
 
-    def __init__(self, out: TextIO | None = None, *, plain: bool = False) -> None:
+    def __init__(
+        self, out: TextIO | None = None, *, plain: bool = False, now: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._now = now
+        self._said: dict[tuple[str, str], float] = {}
         self._out = out or sys.stdout
         self._styled = self._out.isatty() and not plain
         self._on_step = False
@@ -32,7 +40,13 @@ class Terminal:
         self._line(f"  {sentence}")
 
     def worry(self, name: str, words: str) -> None:
-        """Pass on what a child said, cut to one line."""
+        """Pass on what a child said, cut to one line; the same words are said once in a while only."""
+        now = self._now()
+        if now - self._said.get((name, words), -QUIET_FOR) < QUIET_FOR:
+            return
+        if len(self._said) > MOST_REMEMBERED:
+            self._said.clear()
+        self._said[name, words] = now
         self._line(f"  {self._style(AMBER, f'{name:<8}')}{words[:300]}")
 
     def refuse(self, sentence: str) -> None:

@@ -16,6 +16,7 @@ class Backoff:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self.early_deaths = 0
+        self.has_settled = False
         self._started_at = now()
         self._due_at = now()
 
@@ -24,8 +25,10 @@ class Backoff:
 
     def died(self) -> float:
         """Note a death; return the pause before the next start, in seconds: none after a long life."""
-        lived = self._now() - self._started_at
-        self.early_deaths = self.early_deaths + 1 if lived < SETTLED_AFTER else 0
+        if self._now() - self._started_at < SETTLED_AFTER:
+            self.early_deaths += 1
+        else:
+            self.early_deaths, self.has_settled = 0, True
         pause = min(FIRST_PAUSE * 2 ** (self.early_deaths - 1), LONGEST_PAUSE) if self.early_deaths else 0.0
         self._due_at = self._now() + pause
         return pause

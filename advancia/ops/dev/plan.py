@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +17,8 @@ from advancia.ops.dev.postgres import APP, DATABASE, OWNER, PostgresCluster
 from advancia.ops.dev.valkey import ValkeyServer
 
 DEFAULT_PORT = "8000"
+# Each further web process costs seconds of start, and one person needs but one.
+FOR_ONE_PERSON = {"WEB_WORKERS": "1"}
 GRACE = 30  # seconds for requests and jobs to end in
 
 
@@ -33,20 +36,30 @@ class Plan:
     def var(self) -> Path:
         return self.settings.var
 
-    def programs(self) -> list[Program]:
-        """The product's processes; the first is the one that customers talk to."""
-        named = {
-            "web": self._web(),
-            "worker": _module("worker"),
-            "relay": _module("worker.relay"),
-            "clock": _module("worker.schedule"),
-        }
-        if self.settings.is_sandboxed:
-            named["sandbox"] = _module("advancia.providers.sandbox")
-        return [Program(name, command) for name, command in named.items()]
+    def foreground(self) -> list[Program]:
+        """The processes that people talk to; our pages first."""
+        web = Program("web", self._web())
+        if not self.settings.is_sandboxed:
+            return [web]
+        return [web, Program("sandbox", _module("advancia.providers.sandbox"))]
+
+    def background(self) -> list[Program]:
+        """The processes that work unseen."""
+        named = {"worker": "worker", "relay": "worker.relay", "clock": "worker.schedule"}
+        return [Program(name, _module(module)) for name, module in named.items()]
 
     def preparation(self) -> Program:
         return Program("prepare", _module("advancia.ops.dev.prepare"))
+
+    def schema_is_current(self) -> bool:
+        """Whether the embedded database is at the newest migration; False also where we cannot tell."""
+        if self.postgres is None:
+            return False
+        try:
+            at = self.postgres.sql("SELECT version_num FROM alembic_version", database=DATABASE)
+        except StartError:
+            return False
+        return set(at.split()) == heads(config.ROOT / "migrations" / "versions")
 
     def write_settings(self) -> None:
         """Let every process and command with the same `ADVANCIA_VAR` find our servers."""
@@ -61,7 +74,7 @@ class Plan:
             *_module("granian"),
             *("--interface", "wsgi", "--host", settings.host, "--port", str(settings.port)),
             *("--workers", str(settings.web_workers), "--blocking-threads", str(settings.web_threads)),
-            *("--no-ws", "--log-level", "warning", "--respawn-failed-workers"),
+            *("--no-ws", "--log-level", "error", "--respawn-failed-workers"),
             *("--workers-kill-timeout", str(GRACE), "wsgi:app"),
         )
 
@@ -81,9 +94,17 @@ def plan(environ: Mapping[str, str], var: Path) -> Plan:
     valkey = None if "REDIS_URL" in given else ValkeyServer(var / "valkey", log=var / "log" / "valkey.log")
     embedded = _made_by_us(given, var, postgres, valkey)
     told = {**given, "ADVANCIA_VAR": str(var), "PYTHONUNBUFFERED": "1", "TZ": "UTC"}
-    settings = config.load_settings({**embedded, **told})
+    settings = config.load_settings({**FOR_ONE_PERSON, **embedded, **told})
     ports.check_free(settings.host, settings.port)
     return Plan(settings=settings, embedded=embedded, environ=told, postgres=postgres, valkey=valkey)
+
+
+def heads(versions: Path) -> set[str]:
+    """The newest of the revisions in a folder of migrations, read without the cost of loading Alembic."""
+    text = "\n".join(path.read_text() for path in versions.glob("*.py"))
+    made = re.findall(r"^revision\b[^=]*=\s*[\"'](.+?)[\"']", text, re.MULTILINE)
+    followed = " ".join(re.findall(r"^down_revision\b[^=]*=(.*)$", text, re.MULTILINE))
+    return set(made) - set(re.findall(r"[\"'](.+?)[\"']", followed))
 
 
 def _check_environment(given: Mapping[str, str]) -> None:

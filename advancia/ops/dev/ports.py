@@ -17,7 +17,7 @@ HIGHEST = 65535
 def check_free(host: str, port: int) -> None:
     """Raise `StartError` when `port` cannot be listened on at `host`."""
     try:
-        taken = _answers(port) or not _can_listen(host, port)
+        taken = answers(port) or not _can_listen(host, port)
     except PermissionError as failure:
         raise StartError(f"Port {port} is reserved for the system: set PORT to one above 1023.") from failure
     except OSError as failure:
@@ -35,7 +35,7 @@ def own_port(remembered: Path) -> int:
     """A free port on this machine: the one in the file `remembered` if it is still free, or a new one."""
     with suppress(OSError, ValueError):
         port = int(remembered.read_text())
-        if not _answers(port) and _can_listen("127.0.0.1", port):
+        if not answers(port) and _can_listen("127.0.0.1", port):
             return port
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -57,7 +57,7 @@ def _can_listen(host: str, port: int) -> bool:
         return True
 
 
-def _answers(port: int) -> bool:
+def answers(port: int) -> bool:
     """Whether somebody listens already, which on some systems does not keep another from listening too."""
     with socket.socket() as caller:
         caller.settimeout(0.2)

@@ -22,7 +22,7 @@ from advancia.ops.dev.errors import StartError
 from advancia.ops.dev.logs import last_lines
 
 LONGEST_START = 60.0  # seconds, for each stage
-MOST_EARLY_DEATHS = 3  # of one child while the product starts
+MOST_EARLY_DEATHS = 3  # of a child that has never lived for long
 LONGEST_STOP = 30.0  # seconds for requests and jobs to end in
 
 
@@ -49,18 +49,29 @@ def _nothing() -> None:
 
 @dataclass
 class Parts:
-    """What to run. Servers start in order and stop in the opposite one; the first child stops first."""
+    """What to run: servers, then the preparation, then what people wait for, then the background.
+
+    `is_prepared` tells that pages may be served before the preparation is over, having little to do.
+    When all stops, the first of `foreground` goes first, and the servers last.
+    """
 
     servers: dict[str, Server]
-    children: Sequence[Child]
+    foreground: Sequence[Child]
+    background: Sequence[Child]
     is_healthy: Callable[[], bool]
     preparation: Child | None = None
+    is_prepared: Callable[[], bool] = lambda: False
     when_servers_are_up: Callable[[], None] = _nothing
     when_all_is_up: Callable[[], None] = _nothing
     backoffs: dict[str, Backoff] = field(init=False)
 
     def __post_init__(self) -> None:
         self.backoffs = {name: Backoff() for name in self.servers}
+
+    @property
+    def children(self) -> list[Child]:
+        """All children; the first is the one that stops first."""
+        return [*self.foreground, *self.background, *([self.preparation] if self.preparation else [])]
 
 
 class Supervisor:
@@ -72,7 +83,7 @@ class Supervisor:
         self._longest_stop = longest_stop
         self._selector = selectors.DefaultSelector()
         self._signals = 0
-        self._is_starting = True
+        self._tended: list[Child] = []
 
     def run(self) -> int:
         """Start, watch, and stop everything; return the exit code. Errors are told, not raised."""
@@ -95,12 +106,18 @@ class Supervisor:
 
     def _start(self) -> None:
         self._start_servers()
-        self._prepare()
-        self._terminal.step("Starting the pages and the workers")
-        for child in self._parts.children:
-            self._start_child(child)
+        self._begin_preparation()
+        self._terminal.step("Starting the pages")
+        self._keep(self._parts.foreground)
         self._wait(self._parts.is_healthy, "The web process", tend=True)
-        self._is_starting = False
+        self._finish_preparation()
+        self._keep(self._parts.background)
+
+    def _keep(self, children: Sequence[Child]) -> None:
+        """Start children, and from now on again whenever they die."""
+        for child in children:
+            self._start_child(child)
+        self._tended += children
 
     def _start_servers(self) -> None:
         self._terminal.step("Starting the database and the cache")
@@ -112,12 +129,17 @@ class Supervisor:
                 raise server.failure()
         self._parts.when_servers_are_up()
 
-    def _prepare(self) -> None:
+    def _begin_preparation(self) -> None:
+        if self._parts.preparation is not None:
+            self._terminal.step("Preparing the database")
+            self._start_child(self._parts.preparation)
+            if not self._parts.is_prepared():
+                self._finish_preparation()
+
+    def _finish_preparation(self) -> None:
         preparation = self._parts.preparation
-        if preparation is None:
+        if preparation is None or preparation.process is None:
             return
-        self._terminal.step("Preparing the database")
-        self._start_child(preparation)
         while preparation.is_running:
             self._turn()
         self._forget(preparation)
@@ -164,7 +186,7 @@ class Supervisor:
             raise StopAskedError
 
     def _tend_children(self) -> None:
-        for child in self._parts.children:
+        for child in self._tended:
             if child.is_dead:
                 self._note_death(child)
             elif child.process is None and child.backoff.is_due:
@@ -174,7 +196,7 @@ class Supervisor:
         self._forget(child)
         code = child.bury()
         pause = child.backoff.died()
-        if self._is_starting and child.backoff.early_deaths >= MOST_EARLY_DEATHS:
+        if not child.backoff.has_settled and child.backoff.early_deaths >= MOST_EARLY_DEATHS:
             raise StartError(
                 f"{child.name} ended {MOST_EARLY_DEATHS} times as it started: {_last_words(child)} "
                 f"(more in {child.log.path})."
@@ -216,20 +238,17 @@ class Supervisor:
         """The first asks to stop; any later one ends all at once, whatever we are waiting for."""
         self._signals += 1
         if self._signals > 1:
-            for child in self._all_children():
+            for child in self._parts.children:
                 child.kill_now()
             for server in self._parts.servers.values():
                 server.kill_now()
-
-    def _all_children(self) -> list[Child]:
-        return [*self._parts.children, *([self._parts.preparation] if self._parts.preparation else [])]
 
     def _stop(self) -> None:
         self._signals = max(self._signals, 2) if self._signals else 1
         deadline = time.monotonic() + self._longest_stop
         first, *others = self._parts.children
         self._end([first], deadline)
-        self._end([*others, *([self._parts.preparation] if self._parts.preparation else [])], deadline)
+        self._end(others, deadline)
         for server in reversed(self._parts.servers.values()):
             server.stop()
 
