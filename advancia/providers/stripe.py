@@ -181,6 +181,17 @@ class CardGateway:
             session = self._client.v1.checkout.sessions.retrieve(checkout_id, {"expand": ["payment_intent"]})
         return self._checkout(session)
 
+    def checkout_of_payment(self, payment_intent: str) -> Checkout | None:
+        """The checkout that a payment belongs to, as it stands now; None for a payment begun elsewhere.
+
+        For events that speak of the payment alone, such as a decline.
+        """
+        with self._translated():
+            found = self._client.v1.checkout.sessions.list(
+                {"payment_intent": payment_intent, "limit": 1, "expand": ["data.payment_intent"]}
+            )
+        return self._checkout(found.data[0]) if found.data else None
+
     def expire_checkout(self, checkout_id: str) -> Checkout:
         """Close the checkout's page, and tell how it stands: a payment that came first stays."""
         try:

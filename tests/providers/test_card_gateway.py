@@ -128,6 +128,21 @@ def test_expiring_what_is_paid_already_tells_that_it_is_paid(shop):
     assert shop.gateway.expire_checkout(checkout.id).is_paid
 
 
+@pytest.mark.parametrize("outcome", ["decline", "pay"])
+def test_a_payment_leads_to_its_checkout(shop, outcome):
+    shop.open_checkout()
+    opened = shop.open_checkout()
+    shop.choose(opened, outcome)
+    checkout = shop.gateway.retrieve_checkout(opened.id)
+
+    assert checkout.payment_intent is not None
+    assert shop.gateway.checkout_of_payment(checkout.payment_intent) == checkout
+
+
+def test_a_payment_begun_elsewhere_has_no_checkout(shop):
+    assert shop.gateway.checkout_of_payment("pi_elsewhere") is None
+
+
 def test_nobody_listening_is_a_provider_out_of_reach():
     with socket.create_server(("127.0.0.1", 0)) as closed:
         port = closed.getsockname()[1]
@@ -173,14 +188,18 @@ def test_the_client_itself_asks_again_once_under_the_same_key(shop):
     assert shop.open_checkout().is_open
 
 
-def test_proxy_settings_of_the_environment_do_not_catch_calls_to_this_machine(shop, monkeypatch):
+@pytest.fixture
+def proxied(monkeypatch):
+    """An environment with a proxy that is not there."""
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    monkeypatch.delenv("no_proxy", raising=False)
+    for name in ("NO_PROXY", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
 
-    checkout = shop.open_checkout()
-    shop.choose(checkout, "pay")
+
+def test_proxy_settings_of_the_environment_do_not_catch_calls_to_this_machine(proxied, shop):
+    shop.choose(shop.open_checkout(), "pay")
+
     assert shop.events(1)
 
 

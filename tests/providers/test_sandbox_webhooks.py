@@ -48,6 +48,7 @@ def test_the_envelope_is_what_stripes_own_library_reads(shop):
     assert event.id.startswith("evt_")
     assert event.api_version
     assert event.data.object.payment_status == "paid"
+    assert b"sandbox" not in body  # what the simulation remembers for itself stays inside
 
 
 def test_an_event_is_sent_again_until_the_answer_is_2xx_each_time_signed_anew(shop, until):

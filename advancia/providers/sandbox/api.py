@@ -38,6 +38,10 @@ def api(*, store: Store, checkouts: Checkouts, faults: Faults, key: str) -> Blue
     def create() -> ResponseReturnValue:
         return faults.around(lambda: _once(store, lambda: checkouts.create(_params())))
 
+    @bp.get("/checkout/sessions")
+    def find() -> ResponseReturnValue:
+        return faults.around(lambda: _answer(_found(checkouts, _params())))
+
     @bp.get("/checkout/sessions/<session_id>")
     def retrieve(session_id: str) -> ResponseReturnValue:
         return faults.around(lambda: _answer(checkouts.retrieve(session_id, _params().get("expand"))))
@@ -71,6 +75,13 @@ def _once(store: Store, act: Callable[[], dict[str, Any]]) -> Response:
         if key:
             store.keep_answer(key, _fingerprint(), json.dumps(made))
     return _answer(made)
+
+
+def _found(checkouts: Checkouts, params: dict[str, Any]) -> dict[str, Any]:
+    if "payment_intent" not in params:
+        raise ApiError("The simulation finds sessions by their payment_intent alone.", param="payment_intent")
+    found = checkouts.of_payment(params["payment_intent"], params.get("expand"))
+    return {"object": "list", "url": request.path, "has_more": False, "data": found}
 
 
 def _answer(body: dict[str, Any], status: int = 200, headers: dict[str, str] | None = None) -> Response:

@@ -63,6 +63,14 @@ class Checkouts:
         """The session as it stands. Raises `ApiError` (404)."""
         return self.expanded(self._session(session_id), expand)
 
+    def of_payment(self, intent_id: str, expand: Any = None) -> list[dict[str, Any]]:
+        """The session of that payment, as a list of at most one."""
+        intent = self._store.object(intent_id)
+        if intent is None or intent["object"] != "payment_intent":
+            return []
+        inner = [name.removeprefix("data.") for name in expand or []]
+        return [self.retrieve(intent[_OURS]["session"], inner)]
+
     def close(self, session_id: str) -> dict[str, Any]:
         """Expire an open session by the API. Raises `ApiError` when it is not open."""
         with self._store.transaction():
@@ -119,7 +127,8 @@ class Checkouts:
     def expanded(self, session: dict[str, Any], expand: Any) -> dict[str, Any]:
         """The session as the API shows it, with its payment in full where that is asked for."""
         if expand and session["payment_intent"] and "payment_intent" in expand:
-            return _shown(session) | {"payment_intent": self._store.object(session["payment_intent"])}
+            intent = self._store.object(session["payment_intent"]) or {}
+            return _shown(session) | {"payment_intent": _shown(intent)}
         return _shown(session)
 
     def _finish(
@@ -251,6 +260,7 @@ def _new_intent(session: dict[str, Any], *, now: int) -> dict[str, Any]:
         "livemode": False,
         "metadata": session[_OURS]["payment_metadata"],
         "status": "requires_payment_method",
+        _OURS: {"session": session["id"]},
     }
 
 
