@@ -13,7 +13,7 @@ from advancia import config
 from advancia.ops.dev import home, ports
 from advancia.ops.dev.announce import Terminal
 from advancia.ops.dev.child import Child, Program
-from advancia.ops.dev.errors import StartError
+from advancia.ops.dev.errors import StartError, not_writable
 from advancia.ops.dev.plan import Plan, plan
 from advancia.ops.dev.supervisor import Parts, Server, Supervisor
 
@@ -33,6 +33,9 @@ def main(environ: Mapping[str, str]) -> int:
             return _supervise(plan(environ, var), terminal)
     except (StartError, config.ConfigError) as failure:
         terminal.refuse(str(failure))
+        return 1
+    except OSError as failure:  # such as a disk that is full
+        terminal.refuse(str(not_writable(var, failure)))
         return 1
     except KeyboardInterrupt:
         return 130
@@ -89,6 +92,8 @@ def _is_up(settings: config.Settings) -> bool:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        sys.exit("./run takes no arguments: it is told everything by the environment (see .env.example).")
     # The children get our environment, and what they are to know comes on top: the one place besides
     # `config` where it is touched, and nothing is read from it here.
     exit_code = main(os.environ)

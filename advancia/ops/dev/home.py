@@ -6,6 +6,7 @@ import fcntl
 import os
 import secrets
 import signal
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -31,6 +32,8 @@ def make(var: Path) -> None:
             var.mkdir(mode=mode, parents=True)
         for part in ("log", "run", "secrets"):
             (var / part).mkdir(mode=0o700, exist_ok=True)
+            with tempfile.TemporaryFile(dir=var / part):
+                pass
     except OSError as failure:
         raise not_writable(var, failure) from failure
 

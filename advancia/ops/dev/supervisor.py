@@ -213,8 +213,9 @@ class Supervisor:
             backoff = self._parts.backoffs[name]
             if server.is_running or not backoff.is_due:
                 continue
-            self._terminal.worry(name, f"ended; it is started again. {server.failure()}")
             backoff.died()
+            reason = f" {server.failure()}" if backoff.early_deaths > 1 else ""
+            self._terminal.worry(name, f"ended; it is started again.{reason}")
             backoff.started()
             try:
                 server.launch()

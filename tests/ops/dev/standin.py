@@ -31,10 +31,16 @@ def wait():
 
 
 class StandInServer:
-    is_running = False
+    """It runs until the file `seen/server-dies` is there."""
 
     def __init__(self, var: Path) -> None:
         self.events = var / "events"
+        self.end = var / "seen" / "server-dies"
+        self.was_started = False
+
+    @property
+    def is_running(self) -> bool:
+        return self.was_started and not self.end.exists()
 
     @property
     def is_ready(self) -> bool:
@@ -45,7 +51,8 @@ class StandInServer:
             file.write(event + "\n")
 
     def launch(self) -> None:
-        self.is_running = True
+        self.end.unlink(missing_ok=True)
+        self.was_started = True
         self.note("server started")
 
     def failure(self) -> StartError:
@@ -83,7 +90,7 @@ def main(var: Path, wanted: dict) -> int:
                 is_prepared=lambda: wanted.get("prepared", False),
                 foreground=[child(name, code) for name, code in wanted["children"].items() if name == "web"],
                 background=[child(name, code) for name, code in wanted["children"].items() if name != "web"],
-                is_healthy=lambda: (var / wanted.get("healthy", "seen")).exists(),
+                is_healthy=(var / wanted.get("healthy", "seen")).exists,
                 when_servers_are_up=lambda: server.note("servers are up"),
                 when_all_is_up=partial(terminal.say, "all is up"),
             )

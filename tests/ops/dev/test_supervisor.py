@@ -83,6 +83,16 @@ def test_a_child_that_dies_is_started_again_and_it_is_said(supervise, seen, plac
     assert is_alive(seen("worker"))
 
 
+def test_a_server_that_dies_is_started_again(supervise, place):
+    running = supervise({"web": STAYS})
+    running.says("all is up")
+
+    (place / "seen" / "server-dies").touch()
+
+    running.says("server  ended; it is started again.")
+    eventually(lambda: (place / "events").read_text().count("server started") == 2, "a second server")
+
+
 def test_what_a_dead_child_leaves_of_its_session_is_ended(supervise, seen):
     running = supervise({"web": STAYS, "worker": WITH_A_JOB})
     running.says("all is up")
