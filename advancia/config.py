@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED_FILE = "embedded.json"
 SECRET_KEY_BYTES = 32
+DIFFERENT_CHARACTERS = 10  # fewer, and the key was typed by hand
 
 # Every setting there is. A test holds this table against `.env.example`.
 NAMES = (
@@ -197,11 +198,15 @@ class _Reader:
         url = self.get("PUBLIC_URL")
         if url is None:
             if not self.is_dev:
-                self._wrong("PUBLIC_URL is missing: set it to the address customers use, like https://pay.example.com.")
+                self._wrong(
+                    "PUBLIC_URL is missing: set it to the address customers use, like https://pay.example.com."
+                )
             return f"http://localhost:{port}"
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
-            self._wrong(f"PUBLIC_URL is {url!r}: set it to a scheme and a host, like https://pay.example.com.")
+            self._wrong(
+                f"PUBLIC_URL is {url!r}: set it to a scheme and a host, like https://pay.example.com."
+            )
         elif not self.is_dev and parts.scheme != "https":
             self._wrong("PUBLIC_URL must begin with https:// outside development.")
         return url.rstrip("/")
@@ -212,7 +217,7 @@ class _Reader:
         if key is None:
             self._wrong(f"SECRET_KEY is missing: {how}")
             return ""
-        if not self.is_dev and (len(key) < SECRET_KEY_BYTES or len(set(key)) < 10):
+        if not self.is_dev and (len(key) < SECRET_KEY_BYTES or len(set(key)) < DIFFERENT_CHARACTERS):
             self._wrong(f"SECRET_KEY is too weak to sign sessions with: {how}")
         return key
 
@@ -226,7 +231,9 @@ class _Reader:
                 )
             return None
         if not re.match(r"^postgres(ql)?(\+psycopg)?://", url):
-            self._wrong(f"{name} does not begin with postgresql://. PostgreSQL 15 or later is the one database we use.")
+            self._wrong(
+                f"{name} does not begin with postgresql://. PostgreSQL 15 or later is the one database we use."
+            )
         return url
 
     def _redis(self) -> str:
@@ -245,7 +252,9 @@ class _Reader:
         key = self.get("STRIPE_SECRET_KEY")
         secrets = tuple((self.get("STRIPE_WEBHOOK_SECRET") or "").replace(",", " ").split())
         if key and not re.match(r"^(sk|rk)_(test|live)_", key):
-            self._wrong("STRIPE_SECRET_KEY does not look like one: copy the key that begins with sk_live_ or sk_test_.")
+            self._wrong(
+                "STRIPE_SECRET_KEY does not look like one: copy the key that begins with sk_live_ or sk_test_."
+            )
         if key and not secrets:
             self._wrong(
                 "STRIPE_WEBHOOK_SECRET is missing though STRIPE_SECRET_KEY is set: copy the signing secret (whsec_…) "
@@ -257,11 +266,15 @@ class _Reader:
         url = self.get("SMTP_URL")
         if url is None:
             if not self.is_dev:
-                self._wrong("SMTP_URL is missing: set it to an address like smtp://user:password@mail.example.com:587.")
+                self._wrong(
+                    "SMTP_URL is missing: set it to an address like smtp://user:password@mail.example.com:587."
+                )
             return None
         parts = urlsplit(url)
         if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
-            self._wrong("SMTP_URL must look like smtp://user:password@mail.example.com:587 (or smtps://…:465).")
+            self._wrong(
+                "SMTP_URL must look like smtp://user:password@mail.example.com:587 (or smtps://…:465)."
+            )
         return url
 
     def _log_level(self) -> str:

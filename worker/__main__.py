@@ -45,7 +45,9 @@ def main() -> None:
         try:
             worker.work(logging_level="WARNING")
         except QueueGone as trouble:
-            raise SystemExit(f"The queue is gone ({trouble}); the worker starts anew once it is back.") from None
+            raise SystemExit(
+                f"The queue is gone ({trouble}); the worker starts anew once it is back."
+            ) from None
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import time
 
 import psycopg
 from flask import Flask
-from redis import Redis, RedisError
+from redis import RedisError
 from rq import Queue
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import DBAPIError
@@ -66,7 +66,9 @@ def ring_due_rows(session: Session, doorbell: Queue) -> int:
     # Under load a ring may wait for longer than our patience; ringing again would only lengthen the queue.
     waiting = set(doorbell.job_ids) if any(row.handed_at for row in rows) else set()
     _ring(doorbell, [name for row in rows if (name := bell.job_id(row.id, row.attempts)) not in waiting])
-    session.execute(update(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])).values(handed_at=func.now()))
+    session.execute(
+        update(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])).values(handed_at=func.now())
+    )
     return len(rows)
 
 

@@ -36,7 +36,9 @@ class Line:
 
     def last_turn(self, now: datetime) -> datetime:
         """The latest moment at or before `now` at which this line was due."""
-        turn: datetime = croniter(self.when, now).get_prev(datetime) if not croniter.match(self.when, now) else now
+        turn: datetime = (
+            croniter(self.when, now).get_prev(datetime) if not croniter.match(self.when, now) else now
+        )
         return turn.replace(second=0, microsecond=0)
 
 
@@ -60,7 +62,10 @@ def run(app: Flask, stop: threading.Event) -> None:
 
 
 def put_due_work(now: datetime) -> int:
-    """Put every line whose turn has come and was not put before; return how many. A turn missed for long is put once."""
+    """Put every line whose turn has come and was not put before; return how many.
+
+    What was missed during a long pause is put once.
+    """
     put = 0
     for line in TABLE:
         with context.bound_request_id(None), unit_of_work() as session:

@@ -118,7 +118,7 @@ class Money:
         return self.minor < 0
 
     def figure(self, *, signed: bool = False, trim: bool = False, grouped: bool = True) -> str:
-        """The number alone, for people: `1,234.50`; `signed` gives `+ 1,234.50` or `− 1,234.50`."""
+        """The number alone, for people: `1,234.50`; `signed` puts a plus or a real minus before it."""
         # Formatting is done on the digits: `format(Decimal)` would round to the context's precision.
         digits = str(abs(self.minor)).rjust(self.asset.decimals + 1, "0")
         whole, fraction = digits[: -self.asset.decimals], digits[-self.asset.decimals :]

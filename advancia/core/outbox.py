@@ -110,7 +110,9 @@ def claim(session: Session, outbox_id: int) -> Claim | None:
         update(OutboxRow)
         .where(OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None))
         .values(attempts=OutboxRow.attempts + 1, handed_at=func.now())
-        .returning(OutboxRow.kind, OutboxRow.payload, OutboxRow.secret, OutboxRow.request_id, OutboxRow.attempts)
+        .returning(
+            OutboxRow.kind, OutboxRow.payload, OutboxRow.secret, OutboxRow.request_id, OutboxRow.attempts
+        )
     ).first()
     if row is None:
         return None

@@ -24,5 +24,7 @@ class TooManyCodes(DomainError):
     """The limit on codes sent to one address is reached."""
 
     def __init__(self, wait: timedelta) -> None:
-        super().__init__(f"We have sent several codes already. Wait {in_minutes(wait)}, then ask for a new one.")
+        super().__init__(
+            f"We have sent several codes already. Wait {in_minutes(wait)}, then ask for a new one."
+        )
         self.wait = wait

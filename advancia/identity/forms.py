@@ -32,7 +32,9 @@ class SignUpForm(Form):
         description=f"At least {passwords.SHORTEST} characters. A few words in a row are easy to remember.",
         validators=[InputRequired("Choose a password")],
     )
-    terms = BooleanField("I accept the terms", validators=[DataRequired("Read and accept the terms to go on")])
+    terms = BooleanField(
+        "I accept the terms", validators=[DataRequired("Read and accept the terms to go on")]
+    )
 
     def validate_password(self, field: Field) -> None:
         if reason := passwords.weakness(field.data, name=self.name.data or "", email=self.email.data or ""):

@@ -99,7 +99,9 @@ def sign_up_email(session: Session, sign_up_id: UUID) -> str | None:
 def recipient_of(session: Session, typed: str) -> Person | None:
     """The customer whose email or @handle this is."""
     wanted = typed.strip().lower()
-    match = User.email == wanted if "@" in wanted.removeprefix("@") else User.handle == wanted.removeprefix("@")
+    match = (
+        User.email == wanted if "@" in wanted.removeprefix("@") else User.handle == wanted.removeprefix("@")
+    )
     row = session.execute(
         select(User.id, User.name, User.handle, User.email).where(
             match, User.role == "customer", User.suspended_at.is_(None)

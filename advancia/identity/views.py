@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, request, session as cookie, url_for
+from flask import Blueprint, current_app, flash, request, url_for
+from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, login_user, logout_user
 
@@ -14,6 +15,7 @@ from advancia.identity.errors import TooManyCodes, TooManyTries
 from advancia.identity.forms import LogInForm, SignUpForm, VerifyEmailForm
 from advancia.identity.services import passwords, sign_in, sign_up
 from advancia.web.access import public
+from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other
 from advancia.web.limits import limiter
 from advancia.web.public import TERMS_VERSION
@@ -39,14 +41,14 @@ def create_signup() -> ResponseReturnValue:
     form = SignUpForm()
     if not form.validate_on_submit():
         return _signup_page(form, status=422)
-    password_hash = passwords.hashed(form.password.data)
+    password_hash = passwords.hashed(entered(form.password))
     try:
         with unit_of_work() as session:
             sign_up_id = sign_up.sign_up(
                 session,
                 key=_key(),
-                email=form.email.data,
-                name=form.name.data,
+                email=entered(form.email),
+                name=entered(form.name),
                 password_hash=password_hash,
                 terms_version=TERMS_VERSION,
             )
@@ -79,7 +81,7 @@ def check_code() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _verify_page(form, status=422)
     with unit_of_work() as session:
-        outcome = sign_up.verify(session, key=_key(), sign_up_id=sign_up_id, code=form.code.data)
+        outcome = sign_up.verify(session, key=_key(), sign_up_id=sign_up_id, code=entered(form.code))
     if outcome.user_id is None:
         form.refuse(form.code, outcome.refusal or sign_up.OLD_CODE)
         return _verify_page(form, status=422)
@@ -121,14 +123,16 @@ def create_session() -> ResponseReturnValue:
         return _login_page(form, status=422)
     try:
         with unit_of_work() as session:
-            attempt_id = sign_in.begin_attempt(session, email=form.email.data, address=request.remote_addr)
+            attempt_id = sign_in.begin_attempt(
+                session, email=entered(form.email), address=request.remote_addr
+            )
     except TooManyTries as refusal:
         form.refuse(form.password, str(refusal))
         return _login_page(form, status=429)
-    credential = queries.credential_of(db.session(), form.email.data)
+    credential = queries.credential_of(db.session(), entered(form.email))
     # No connection is kept waiting while the password is hashed.
     db.session.rollback()
-    right = passwords.matches(credential.password_hash if credential else None, form.password.data)
+    right = passwords.matches(credential.password_hash if credential else None, entered(form.password))
     if not right or credential is None:
         form.refuse(form.password, WRONG)
         return _login_page(form, status=422)
@@ -149,7 +153,9 @@ def logout() -> ResponseReturnValue:
     return see_other(url_for(".login"))
 
 
-def _sign_in(user_id: int, *, attempt_id: int | None = None, wanted: str | None = None) -> ResponseReturnValue:
+def _sign_in(
+    user_id: int, *, attempt_id: int | None = None, wanted: str | None = None
+) -> ResponseReturnValue:
     """Open a session in this browser; whatever the cookie held before is thrown away."""
     with unit_of_work() as session:
         token = sign_in.start_session(

@@ -59,4 +59,6 @@ def load(token: str) -> Visitor | None:
 
 def _note_use(session_id: int) -> None:
     with bookkeeping() as session:
-        session.execute(update(UserSession).where(UserSession.id == session_id).values(last_used_at=func.now()))
+        session.execute(
+            update(UserSession).where(UserSession.id == session_id).values(last_used_at=func.now())
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from uuid import NAMESPACE_URL, uuid5
 
 from advancia import ledger
@@ -38,10 +39,17 @@ def seed() -> list[str]:
     user_ids = [_person(email, name) for email, name in PEOPLE]
     for user_id in user_ids:
         for number, (amount, code) in enumerate(OPENING):
-            in_unit_of_work(_opening(user_id, number, Money.of(amount, code)))
+            in_unit_of_work(partial(_open, user_id=user_id, number=number, amount=Money.of(amount, code)))
     for number, (sender, recipient, amount, code, note) in enumerate(TRANSFERS):
         in_unit_of_work(
-            _transfer(number, user_ids[sender], PEOPLE[recipient][0], Money.of(amount, code), note)
+            partial(
+                transfers.send,
+                actor=Actor(user_id=user_ids[sender], role="customer", address=None, request_id=None),
+                recipient=PEOPLE[recipient][0],
+                amount=Money.of(amount, code),
+                note=note,
+                request_id=uuid5(NAMESPACE_URL, f"advancia:demo:{user_ids[sender]}:{number}"),
+            )
         )
     return [email for email, _name in PEOPLE]
 
@@ -64,25 +72,10 @@ def _person(email: str, name: str) -> int:
     return user_id
 
 
-def _opening(user_id: int, number: int, amount: Money):  # type: ignore[no-untyped-def]
-    def post(session: Session) -> None:
-        ledger.post(
-            session,
-            reference=f"demo:opening:{user_id}:{number}",
-            kind="opening",
-            postings=[ledger.Posting(ledger.house("treasury"), ledger.available(user_id), amount)],
-        )
-
-    return post
-
-
-def _transfer(number: int, sender_id: int, recipient: str, amount: Money, note: str):  # type: ignore[no-untyped-def]
-    actor = Actor(user_id=sender_id, role="customer", address=None, request_id=None)
-    request_id = uuid5(NAMESPACE_URL, f"advancia:demo:transfer:{sender_id}:{number}")
-
-    def send(session: Session) -> None:
-        transfers.send(
-            session, actor=actor, recipient=recipient, amount=amount, note=note, request_id=request_id
-        )
-
-    return send
+def _open(session: Session, *, user_id: int, number: int, amount: Money) -> None:
+    ledger.post(
+        session,
+        reference=f"demo:opening:{user_id}:{number}",
+        kind="opening",
+        postings=[ledger.Posting(ledger.house("treasury"), ledger.available(user_id), amount)],
+    )

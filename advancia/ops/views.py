@@ -16,14 +16,14 @@ bp = Blueprint("ops", __name__)
 
 @bp.get("/health")
 @machine
-@limiter.exempt  # type: ignore[untyped-decorator]
+@limiter.exempt
 def health() -> ResponseReturnValue:
     return jsonify(status="ok")
 
 
 @bp.get("/api/health")
 @machine
-@limiter.exempt  # type: ignore[untyped-decorator]
+@limiter.exempt
 def api_health() -> ResponseReturnValue:
     parts = checks.parts(db.session(), current_app.extensions["settings"])
     down = [part.name for part in parts if not part.ok and part.needed]

@@ -10,7 +10,9 @@ from advancia.web.forms import AmountField, Form, RequestIdField
 
 
 class DepositForm(Form):
-    asset = HiddenField(default="USD", validators=[AnyOf(["USD"], message="Only US dollars can be paid in by card")])
+    asset = HiddenField(
+        default="USD", validators=[AnyOf(["USD"], message="Only US dollars can be paid in by card")]
+    )
     amount = AmountField("Amount in US dollars")
     provider = RadioField("How you pay")
     request_id = RequestIdField()

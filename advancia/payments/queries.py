@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import select
@@ -17,6 +17,8 @@ from advancia.payments.models import Deposit
 from advancia.wallet.queries import PROVIDER_WORDS
 
 SHOWN_OPEN = 3
+# Stripe opens no payment page that would close within half an hour.
+OPENED_BEFORE = timedelta(minutes=31)
 FINAL = ("paid", "failed", "expired")
 STATE_WORDS = {
     "created": "Not begun",
@@ -56,6 +58,8 @@ class DepositView:
     def next_step(self) -> str:
         if self.failure and self.state == "pending":
             return f"{self.failure} Nothing was charged. You can try another card on the payment page."
+        if self.state == "created" and not self.can_retry:
+            return NEXT_STEP["expired"]
         return NEXT_STEP[self.state]
 
     @property
@@ -68,8 +72,9 @@ class DepositView:
 
     @property
     def can_retry(self) -> bool:
-        """Whether the payment page can still be opened."""
-        return self.state in ("created", "pending") and self.expires_at > utcnow()
+        """Whether the payment page stands open, or can still be opened."""
+        left = self.expires_at - utcnow()
+        return left > (timedelta() if self.state == "pending" else OPENED_BEFORE) and not self.is_final
 
     @property
     def version(self) -> str:

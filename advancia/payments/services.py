@@ -26,8 +26,8 @@ from advancia.providers.stripe import Checkout
 
 SMALLEST = Money.of("1.00", "USD")
 LARGEST = Money.of("10000.00", "USD")
-# How long a checkout stays open; Stripe takes half an hour to a day.
-OPEN_FOR = timedelta(hours=1)
+# How long a checkout stays open; Stripe takes half an hour to a day, so it must be opened well before.
+OPEN_FOR = timedelta(hours=2)
 # A deposit is closed a little after its checkout, so that a payment in the last second is still under way.
 GRACE = timedelta(minutes=10)
 
@@ -41,7 +41,7 @@ def request_deposit(
     """
     if not SMALLEST <= amount <= LARGEST:
         raise AmountOutOfRange(f"Enter an amount from {SMALLEST.figure()} to {LARGEST}.")
-    deposit_id = session.scalar(
+    deposit_id: UUID | None = session.scalar(
         insert(Deposit)
         .values(
             user_id=actor.user_id,
@@ -117,7 +117,9 @@ def _credit(session: Session, deposit: Deposit, checkout: Checkout) -> str:
         reference=f"deposit:{deposit.id}",
         kind="deposit",
         postings=[
-            ledger.Posting(ledger.clearing(deposit.provider), ledger.available(deposit.user_id), checkout.amount)
+            ledger.Posting(
+                ledger.clearing(deposit.provider), ledger.available(deposit.user_id), checkout.amount
+            )
         ],
         meta={"provider": deposit.provider},
     )

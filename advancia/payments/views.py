@@ -8,7 +8,6 @@ from uuid import UUID
 from flask import Blueprint, current_app, flash, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from wtforms.fields.choices import SelectChoice
 
 from advancia.core import log
 from advancia.core.db import db, unit_of_work
@@ -19,6 +18,7 @@ from advancia.payments.forms import DepositForm
 from advancia.payments.queries import DepositView
 from advancia.providers.stripe import CardGateway, ProviderError, ProviderNotSetUp
 from advancia.web.access import current_actor, customer_required
+from advancia.web.forms import options
 from advancia.web.htmx import render, see_other, tagged, unchanged
 from advancia.web.limits import limiter
 
@@ -121,7 +121,7 @@ def _gateway() -> CardGateway:
 def _form() -> DepositForm:
     form = DepositForm()
     gateway = _gateway()
-    form.provider.choices = [SelectChoice(gateway.name, gateway.label)]
+    form.provider.choices = options((gateway.name, gateway.label))
     if not form.provider.data or form.provider.data == "None":
         form.provider.data = gateway.name
     return form

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import Optional, ValidationError
 
 from advancia.core.money import ASSETS
 from advancia.wallet.queries import KIND_WORDS, Filters
+from advancia.web.forms import options
 
 
 class HistoryForm(FlaskForm):  # type: ignore[misc]
@@ -18,15 +18,25 @@ class HistoryForm(FlaskForm):  # type: ignore[misc]
         csrf = False
 
     asset = SelectField(
-        "Asset", default="", choices=[SelectChoice("", "All assets"), *(SelectChoice(each.code, each.name) for each in ASSETS.values())]
+        "Asset",
+        default="",
+        choices=options(("", "All assets"), *((each.code, each.name) for each in ASSETS.values())),
     )
-    direction = SelectField("Direction", default="", choices=[SelectChoice("", "In and out"), SelectChoice("in", "Money in"), SelectChoice("out", "Money out")])
-    kind = SelectField("Kind", default="", choices=[SelectChoice("", "All kinds"), *(SelectChoice(kind, words) for kind, words in KIND_WORDS.items())])
+    direction = SelectField(
+        "Direction",
+        default="",
+        choices=options(("", "In and out"), ("in", "Money in"), ("out", "Money out")),
+    )
+    kind = SelectField(
+        "Kind",
+        default="",
+        choices=options(("", "All kinds"), *KIND_WORDS.items()),
+    )
     since = DateField("From", validators=[Optional()])
     until = DateField("To", validators=[Optional()])
 
     def validate_until(self, field: DateField) -> None:
-        if self.since.data and field.data < self.since.data:
+        if self.since.data and field.data and field.data < self.since.data:
             raise ValidationError("Choose a day that is not before the first")
 
     @property

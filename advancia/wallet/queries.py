@@ -67,7 +67,12 @@ class Page:
 
 
 def history(
-    session: Session, user_id: int, *, filters: Filters | None = None, before: str | None = None, size: int = PAGE_SIZE
+    session: Session,
+    user_id: int,
+    *,
+    filters: Filters | None = None,
+    before: str | None = None,
+    size: int = PAGE_SIZE,
 ) -> Page:
     """A page of the customer's movements, newest first, behind the cursor `before`."""
     wanted = filters or Filters()
@@ -86,7 +91,8 @@ def history(
     others = people.people(session, {entry.counterparty for entry in shown if entry.counterparty})
     return Page(
         rows=[
-            _movement(entry, entry.amount, entry.balance_after, others.get(entry.counterparty or 0)) for entry in shown
+            _movement(entry, entry.amount, entry.balance_after, others.get(entry.counterparty or 0))
+            for entry in shown
         ],
         older=_written_cursor(shown[-1].cursor) if len(entries) > size else None,
     )

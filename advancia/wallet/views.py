@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
@@ -76,5 +77,5 @@ def movement(reference: str) -> ResponseReturnValue:
 
 def _history_url(**more: str) -> str:
     """This history with its filters, on another page of it."""
-    kept = {name: value for name, value in request.args.items() if value and name != "before"}
-    return url_for(".history", **kept, **more)
+    kept: dict[str, Any] = {name: value for name, value in request.args.items() if value and name != "before"}
+    return url_for(".history", **{**kept, **more})

@@ -68,13 +68,10 @@ def _declare(view: View, access: Access) -> View:
 def _guard() -> ResponseReturnValue | None:
     if request.endpoint is None or request.endpoint == "static":
         return None
-    match access_of(current_app.view_functions.get(request.endpoint)):
-        case Access.PUBLIC | Access.MACHINE:
-            return None
-        case Access.CUSTOMER:
-            return _customers_only()
-        case _:
-            abort(403)
+    declared = access_of(current_app.view_functions.get(request.endpoint))
+    if declared is None:
+        abort(403)
+    return _customers_only() if declared is Access.CUSTOMER else None
 
 
 def _customers_only() -> ResponseReturnValue | None:

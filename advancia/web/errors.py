@@ -26,10 +26,19 @@ class Words:
 
 
 WORDS = {
-    400: Words("We could not read that", "The request was not complete. Nothing was changed. Go back and try again."),
-    403: Words("This page is not open to you", "Your account may not use it. If you think it should, write to support."),
-    404: Words("We could not find that", "The address may be mistyped, or what was here may not be yours to see."),
-    405: Words("That is not how this page works", "Nothing was changed. Go back and use the button on the page."),
+    400: Words(
+        "We could not read that", "The request was not complete. Nothing was changed. Go back and try again."
+    ),
+    403: Words(
+        "This page is not open to you",
+        "Your account may not use it. If you think it should, write to support.",
+    ),
+    404: Words(
+        "We could not find that", "The address may be mistyped, or what was here may not be yours to see."
+    ),
+    405: Words(
+        "That is not how this page works", "Nothing was changed. Go back and use the button on the page."
+    ),
     413: Words("That is too large", "What you sent is larger than we take. Nothing was changed."),
     429: Words("Too many tries", "Wait a little, then try again."),
     500: Words(
@@ -37,7 +46,9 @@ WORDS = {
         "What you asked for was not completed, and no money was moved halfway. Try again in a minute; "
         "if it happens again, send us the reference below.",
     ),
-    503: Words("We will be right back", "A part that we need is not answering. Nothing was changed. Try again soon."),
+    503: Words(
+        "We will be right back", "A part that we need is not answering. Nothing was changed. Try again soon."
+    ),
 }
 STALE_FORM = Words(
     "This form has been open for too long",
@@ -47,7 +58,9 @@ STALE_FORM = Words(
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(NotFound, lambda error: _answer(404, Words(WORDS[404].title, str(error))))
-    app.register_error_handler(DomainError, lambda error: _answer(409, Words("That did not work", str(error))))
+    app.register_error_handler(
+        DomainError, lambda error: _answer(409, Words("That did not work", str(error)))
+    )
     app.register_error_handler(CSRFError, lambda _error: _answer(400, STALE_FORM))
     app.register_error_handler(RateLimitExceeded, _too_many)
     app.register_error_handler(HTTPException, _http_error)
@@ -60,14 +73,18 @@ def reference() -> str:
 
 
 def _http_error(error: HTTPException) -> Response:
-    if error.code is not None and error.code < 400:  # a redirect that Werkzeug makes by raising
+    if (
+        error.code is not None and error.code < HTTPStatus.BAD_REQUEST
+    ):  # a redirect that Werkzeug makes by raising
         return make_response(error.get_response())
     status = error.code or 500
-    return _answer(status, WORDS.get(status, WORDS[400] if status < 500 else WORDS[500]))
+    return _answer(
+        status, WORDS.get(status, WORDS[400] if status < HTTPStatus.INTERNAL_SERVER_ERROR else WORDS[500])
+    )
 
 
 def _too_many(error: RateLimitExceeded) -> Response:
-    seconds = error.limit.limit.get_expiry() if error.limit else 60
+    seconds = error.limit.limit.get_expiry()
     minutes = max(1, -(-seconds // 60))
     response = _answer(
         429,
@@ -87,7 +104,9 @@ def _answer(status: int, words: Words) -> Response:
     try:
         if htmx.is_htmx():
             retry = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            return htmx.alert(make_response(render_template("errors/alert.html", **wanted, retry=retry), status))
+            return htmx.alert(
+                make_response(render_template("errors/alert.html", **wanted, retry=retry), status)
+            )
         page = render_template(
             "errors/error.html",
             **wanted,

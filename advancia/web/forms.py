@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 
 from flask_wtf import FlaskForm
 from wtforms import Field, HiddenField, StringField, ValidationError
+from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs are behind
 
 from advancia.core.money import Asset, InvalidAmount, Money
 
@@ -16,6 +17,16 @@ def cleaned(text: str | None) -> str:
     """Normal form (NFC), no control characters, no white space around."""
     normal = unicodedata.normalize("NFC", text or "")
     return "".join(char for char in normal if unicodedata.category(char)[0] != "C").strip()
+
+
+def options(*pairs: tuple[str, str]) -> list[Any]:
+    """The choices of a select or radio field: what is sent, and what is read."""
+    return [SelectChoice(value, words) for value, words in pairs]
+
+
+def entered(field: StringField) -> str:
+    """What the field of a valid form holds."""
+    return field.data or ""
 
 
 class AmountField(StringField):
@@ -34,12 +45,12 @@ class AmountField(StringField):
 class RequestIdField(HiddenField):
     """A UUID minted with the form: however often the form is sent, what it asks for happens once."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, default=lambda: str(uuid4()), **kwargs)
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(default=lambda: str(uuid4()), **kwargs)
 
     @property
     def uuid(self) -> UUID:
-        return UUID(self.data)
+        return UUID(entered(self))
 
     def renew(self) -> None:
         """Make the form a new one, which asks for something else."""

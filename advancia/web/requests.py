@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from http import HTTPStatus
 
 from flask import Flask, Response, g, request
 
@@ -21,7 +22,9 @@ def init_app(app: Flask) -> None:
 
 def _begin() -> None:
     g.began_at = time.perf_counter()
-    g.request_id_token = context.request_id.set(context.accept_request_id(request.headers.get("X-Request-ID")))
+    g.request_id_token = context.request_id.set(
+        context.accept_request_id(request.headers.get("X-Request-ID"))
+    )
     if request.method in SAFE_METHODS:
         g.reading_only = db.reading_only()
         g.reading_only.__enter__()
@@ -29,7 +32,7 @@ def _begin() -> None:
 
 def _finish(response: Response) -> Response:
     response.headers["X-Request-ID"] = context.request_id.get() or ""
-    if request.endpoint not in ("static", "ops.health") and response.status_code != 304:
+    if request.endpoint not in ("static", "ops.health") and response.status_code != HTTPStatus.NOT_MODIFIED:
         _log.info(
             "request",
             method=request.method,

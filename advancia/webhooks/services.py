@@ -16,7 +16,9 @@ from advancia.webhooks.models import WebhookEvent
 KEPT_HEADERS = ("Content-Type", "User-Agent", "X-Request-ID")
 
 
-def receive(session: Session, *, provider: str, event: Event, body: bytes, headers: Mapping[str, str]) -> bool:
+def receive(
+    session: Session, *, provider: str, event: Event, body: bytes, headers: Mapping[str, str]
+) -> bool:
     """Store a verified event and ask for its job, both or neither; false when we have it already."""
     event_id = session.scalar(
         insert(WebhookEvent)

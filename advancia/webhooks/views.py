@@ -8,8 +8,13 @@ from flask.typing import ResponseReturnValue
 from advancia.core import log
 from advancia.core.clock import utcnow
 from advancia.core.db import unit_of_work
-from advancia.providers.stripe import SIGNATURE_HEADER, BadSignature, MalformedEvent, verify_event
-from advancia.providers.stripe import webhook_secrets_from
+from advancia.providers.stripe import (
+    SIGNATURE_HEADER,
+    BadSignature,
+    MalformedEvent,
+    verify_event,
+    webhook_secrets_from,
+)
 from advancia.web.access import machine
 from advancia.web.limits import limiter
 from advancia.webhooks import services
@@ -23,7 +28,7 @@ _log = log.logger(__name__)
 
 @bp.post("/stripe")
 @machine
-@limiter.exempt  # type: ignore[untyped-decorator]
+@limiter.exempt
 def stripe() -> ResponseReturnValue:
     request.max_content_length = LONGEST_BODY
     body = request.get_data(cache=False)
@@ -43,7 +48,7 @@ def stripe() -> ResponseReturnValue:
             provider=current_app.extensions["gateway"].name,
             event=event,
             body=body,
-            headers=request.headers,
+            headers=dict(request.headers),
         )
     return _plain(200, "stored" if new else "known")
 

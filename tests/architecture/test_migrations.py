@@ -20,7 +20,9 @@ def test_there_is_one_head():
 def test_a_database_migrated_from_empty_is_what_the_models_say(settings, app):
     engine = create_engine(sqlalchemy_url(settings.database_owner_url or ""))
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": True})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
         differences = compare_metadata(context, Model.metadata)
         head = context.get_current_revision()
     engine.dispose()

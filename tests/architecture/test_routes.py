@@ -62,7 +62,11 @@ def test_no_get_changes_anything(app, customer, page_of):
     written: list[str] = []
 
     def note(_connection, _cursor, statement, *_rest):
-        if re.match(r"\s*(insert|update|delete|merge|truncate|select ledger\.post|.*\bledger\.post\()", statement, re.I):
+        if re.match(
+            r"\s*(insert|update|delete|merge|truncate|select ledger\.post|.*\bledger\.post\()",
+            statement,
+            re.I,
+        ):
             written.append(statement)
 
     with app.app_context():

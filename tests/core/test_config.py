@@ -94,7 +94,9 @@ def test_secrets_do_not_show_in_the_repr(good):
 
 
 def test_webhook_secrets_may_be_several(good):
-    settings = load_settings({**good, "STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_a, whsec_b"})
+    settings = load_settings(
+        {**good, "STRIPE_SECRET_KEY": "sk_live_1", "STRIPE_WEBHOOK_SECRET": "whsec_a, whsec_b"}
+    )
 
     assert settings.stripe_webhook_secrets == ("whsec_a", "whsec_b")
 

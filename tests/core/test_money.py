@@ -31,7 +31,10 @@ def test_the_decimal_is_exact(minor, of_asset):
 
     assert (int("".join(map(str, digits))), exponent) == (abs(minor), -of_asset.decimals)
     assert sign == (minor < 0)
-    assert money.figure(grouped=False).replace(".", "").replace("\u2212", "-") == f"{minor:0{of_asset.decimals + 1 + (minor < 0)}d}"
+    assert (
+        money.figure(grouped=False).replace(".", "").replace("\u2212", "-")
+        == f"{minor:0{of_asset.decimals + 1 + (minor < 0)}d}"
+    )
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,8 @@ def test_what_people_type_is_understood(typed, code, minor):
     "typed",
     [
         "", " ", ".", ".5", "5.", "1.005", "+1", "-1", "\u22121", "1e3", "1E3", "NaN", "Infinity", "0", "0.00", "1,23",
-        "1,2345", ",123", "1,,234", "1 234", "1_000", "0x10", "\u0661\u0662", "\uff11\uff12", "12.50 USD", "$12", "1.2.3",
+        "1,2345", ",123", "1,,234", "1 234", "1_000", "0x10", "\u0661\u0662", "\uff11\uff12", "12.50 USD", "$12",
+        "1.2.3",
         "9" * 61, "9" * 40, "1" + "0" * 29, "1\n", "1\x00", "\u00bd",
     ],
 )  # fmt: skip
@@ -118,6 +122,6 @@ def test_an_amount_is_a_whole_number(minor):
 
 
 def test_the_ledger_keeps_the_same_assets(session):
-    kept = {code: decimals for code, decimals in session.execute(text("SELECT code, decimals FROM ledger.asset"))}
+    kept = dict(session.execute(text("SELECT code, decimals FROM ledger.asset")).tuples().all())
 
     assert kept == {each.code: each.decimals for each in ASSETS.values()}

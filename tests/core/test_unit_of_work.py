@@ -12,7 +12,9 @@ from advancia.core.outbox import OutboxRow
 
 
 def rows_about(marker: str) -> int:
-    return len(db.session.execute(select(OutboxRow.id).where(OutboxRow.payload["marker"].astext == marker)).all())
+    return len(
+        db.session.execute(select(OutboxRow.id).where(OutboxRow.payload["marker"].astext == marker)).all()
+    )
 
 
 def test_what_was_done_in_it_is_there_afterwards(app_context):

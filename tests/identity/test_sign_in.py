@@ -29,7 +29,10 @@ def test_the_right_password_opens_the_wallet(page, amara):
 
 
 def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(page, amara):
-    wrong, unknown = log_in(page, amara.email, "not it at all"), log_in(page, "x" + amara.email, "not it at all")
+    wrong, unknown = (
+        log_in(page, amara.email, "not it at all"),
+        log_in(page, "x" + amara.email, "not it at all"),
+    )
 
     assert wrong.status == unknown.status == 422
     assert WRONG in wrong.text
@@ -40,7 +43,9 @@ def test_a_wrong_password_and_an_unknown_address_get_the_same_answer(page, amara
 def test_a_password_typed_on_another_keyboard_is_the_same(app, page):
     from advancia.identity.services import passwords
 
-    assert passwords.matches(passwords.hashed("e\u0301t\u00e9 \ufb01n du monde"), "\u00e9te\u0301 fin du monde")
+    assert passwords.matches(
+        passwords.hashed("e\u0301t\u00e9 \ufb01n du monde"), "\u00e9te\u0301 fin du monde"
+    )
 
 
 def test_five_failures_lock_the_account_for_fifteen_minutes_from_every_address(app, amara):
@@ -134,7 +139,9 @@ def test_polling_does_not_keep_a_session_alive(app, page, amara):
 
     def last_used():
         with app.app_context():
-            return db.session.scalar(text("SELECT last_used_at FROM user_session WHERE user_id = :id"), {"id": amara.id})
+            return db.session.scalar(
+                text("SELECT last_used_at FROM user_session WHERE user_id = :id"), {"id": amara.id}
+            )
 
     with app.app_context(), unit_of_work() as session:
         session.execute(

@@ -97,14 +97,17 @@ def test_what_is_wrong_is_said_at_the_field_and_the_rest_is_kept(page, field, va
     assert answer.one("#password").get("value", "") == ""
 
 
-def test_an_address_with_an_account_looks_the_same_and_its_owner_is_told(app, page, page_of, customer, code_for):
+def test_an_address_with_an_account_looks_the_same_and_its_owner_is_told(
+    app, page, page_of, customer, code_for
+):
     amara = customer("Amara Okafor")
     known, unknown = sign_up(page, amara.email), sign_up(page, fresh())
 
     assert (known.status, known.location) == (unknown.status, unknown.location)
     with app.app_context():
         templates = db.session.scalars(
-            text("SELECT payload->>'template' FROM outbox WHERE payload->>'to' = :e ORDER BY id"), {"e": amara.email}
+            text("SELECT payload->>'template' FROM outbox WHERE payload->>'to' = :e ORDER BY id"),
+            {"e": amara.email},
         ).all()
     assert templates == ["account_exists"]
     assert code_for(amara.email) is None
@@ -164,7 +167,9 @@ def test_a_code_is_valid_for_ten_minutes(app, page, code_for):
     sign_up(page, email)
     with app.app_context(), unit_of_work() as session:
         session.execute(
-            text("UPDATE sign_up SET code_expires_at = code_expires_at - interval '10 minutes' WHERE email = :e"),
+            text(
+                "UPDATE sign_up SET code_expires_at = code_expires_at - interval '10 minutes' WHERE email = :e"
+            ),
             {"e": email},
         )
 
@@ -177,7 +182,9 @@ def test_a_new_code_replaces_the_one_before(page, code_for):
     first = code_for(email)
     page.submit("/verify-email", "form[action$='/resend']")
 
-    assert page.submit("/verify-email", "form#verify-form", code=first).status == 422 or code_for(email) == first
+    assert (
+        page.submit("/verify-email", "form#verify-form", code=first).status == 422 or code_for(email) == first
+    )
     assert page.submit("/verify-email", "form#verify-form", code=code_for(email)).location == "/wallet"
 
 
@@ -198,7 +205,8 @@ def test_five_codes_in_ten_minutes_lock_for_thirty(app, page):
     assert page.submit("/verify-email", "form[action$='/resend']").status == 429
     with app.app_context(), unit_of_work() as session:
         session.execute(
-            text("UPDATE code_send SET sent_at = sent_at - interval '1 minute' WHERE email = :e"), {"e": email}
+            text("UPDATE code_send SET sent_at = sent_at - interval '1 minute' WHERE email = :e"),
+            {"e": email},
         )
     assert page.submit("/verify-email", "form[action$='/resend']").status == 303
 

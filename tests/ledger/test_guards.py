@@ -86,7 +86,8 @@ def test_even_the_owner_cannot_take_an_account_below_its_floor(bank, owner_conne
 
 
 TRANSACTION = """
-    insert into ledger.txn (reference, kind, fingerprint) values (gen_random_uuid()::text, 'x', '') returning id
+    insert into ledger.txn (reference, kind, fingerprint)
+    values (gen_random_uuid()::text, 'x', '') returning id
 """
 
 

@@ -30,7 +30,9 @@ def begin(page, amount="100.00", **more):
 def deposit_of(app, customer):
     with app.app_context():
         return db.session.execute(
-            text("SELECT id, state, checkout_id FROM deposit WHERE user_id = :id ORDER BY created_at DESC LIMIT 1"),
+            text(
+                "SELECT id, state, checkout_id FROM deposit WHERE user_id = :id ORDER BY created_at DESC LIMIT 1"
+            ),
             {"id": customer.id},
         ).one()
 
@@ -96,17 +98,23 @@ def test_a_double_click_is_one_deposit_with_one_checkout(app, sandbox, amara, am
 
     assert first.location == second.location
     with app.app_context():
-        assert db.session.scalar(text("SELECT count(*) FROM deposit WHERE user_id = :id"), {"id": amara.id}) == 1
+        assert (
+            db.session.scalar(text("SELECT count(*) FROM deposit WHERE user_id = :id"), {"id": amara.id}) == 1
+        )
 
 
-def test_a_declined_card_charges_nothing_and_can_be_tried_again(app, sandbox, amara, amara_page, tell, work, books):
+def test_a_declined_card_charges_nothing_and_can_be_tried_again(
+    app, sandbox, amara, amara_page, tell, work, books
+):
     checkout_url = begin(amara_page)
     choose(checkout_url, "decline")
     deposit = deposit_of(app, amara)
-    tell("checkout.session.async_payment_failed", deposit.checkout_id)
+    payment = app.extensions["gateway"].retrieve_checkout(deposit.checkout_id).payment_intent
+    tell("payment_intent.payment_failed", payment)
     work()
 
     shown = amara_page.get(f"/deposits/{deposit.id}")
+    assert "declined" in shown.text
     assert "Nothing was charged" in shown.text
     assert books.entry_count(amara) == 0
 
@@ -121,7 +129,9 @@ def test_a_cancelled_payment_can_be_taken_up_again(app, sandbox, amara, amara_pa
     choose(checkout_url, "cancel")
     deposit = deposit_of(app, amara)
 
-    answer = amara_page.submit(f"/deposits/{deposit.id}", form=f"form[action$='/deposits/{deposit.id}/checkout']")
+    answer = amara_page.submit(
+        f"/deposits/{deposit.id}", form=f"form[action$='/deposits/{deposit.id}/checkout']"
+    )
     assert answer.status == 303
     assert answer.location == checkout_url
 
@@ -159,7 +169,8 @@ def test_an_unpaid_deposit_expires_and_a_late_payment_is_still_credited(
     deposit = deposit_of(app, amara)
     with app.app_context(), unit_of_work() as session:
         session.execute(
-            text("UPDATE deposit SET expires_at = now() - interval '1 hour' WHERE id = :id"), {"id": deposit.id}
+            text("UPDATE deposit SET expires_at = now() - interval '1 hour' WHERE id = :id"),
+            {"id": deposit.id},
         )
         outbox.put(session, Job.EXPIRE_DEPOSITS)
     work()

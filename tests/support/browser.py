@@ -51,7 +51,10 @@ def tab(chromium: Any) -> Iterator[Callable[..., Any]]:
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("pageerror", lambda error: problems.append(f"{page.url}: {error}"))
-        page.on("console", lambda said: problems.append(f"{page.url}: {said.text}") if said.type == "error" else None)
+        page.on(
+            "console",
+            lambda said: problems.append(f"{page.url}: {said.text}") if said.type == "error" else None,
+        )
         return page
 
     yield open_tab

@@ -80,7 +80,9 @@ class Page:
         self.transport = transport
         self.csrf_token = ""
 
-    def get(self, path: str, *, htmx_target: str | None = None, headers: dict[str, str] | None = None) -> Answer:
+    def get(
+        self, path: str, *, htmx_target: str | None = None, headers: dict[str, str] | None = None
+    ) -> Answer:
         return self._seen("GET", path, None, _headers(htmx_target, headers))
 
     def post(

@@ -37,7 +37,7 @@ def _password_hash() -> str:
 
 def new_customer(app: Flask, name: str, **money: str) -> Customer:
     """A person with a verified address and the given amounts: `USD="100.00"`."""
-    email = f"{name.split()[0].lower()}-{os.getpid()}-{next(_numbers)}@test.example"
+    email = f"{name.split(maxsplit=1)[0].lower()}-{os.getpid()}-{next(_numbers)}@test.example"
     with app.app_context():
         with unit_of_work() as session:
             user_id = sign_up.create_user(

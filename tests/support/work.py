@@ -20,7 +20,9 @@ def work_off(app: Flask) -> int:
         while due := db.session.scalars(
             select(OutboxRow.id)
             .where(
-                OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None), OutboxRow.available_at <= func.now()
+                OutboxRow.done_at.is_(None),
+                OutboxRow.parked_at.is_(None),
+                OutboxRow.available_at <= func.now(),
             )
             .order_by(OutboxRow.id)
         ).all():

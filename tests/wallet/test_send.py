@@ -66,7 +66,9 @@ def test_the_review_names_the_person_the_fee_and_the_total(bilal, amara_page):
 
 
 def test_going_back_keeps_what_was_typed(bilal, amara_page):
-    review = amara_page.follow(amara_page.submit("/transfers/new", recipient=bilal.email, amount="30", note="Rent"))
+    review = amara_page.follow(
+        amara_page.submit("/transfers/new", recipient=bilal.email, amount="30", note="Rent")
+    )
     change = next(link["href"] for link in review.all("main a") if "Change" in link.get_text())
     form = amara_page.get(change)
 
@@ -98,7 +100,7 @@ def test_a_refusal_explains_itself_in_the_form_and_moves_nothing(
     assert answer.status == 422
     assert message in answer.one("form#transfer-form [role=alert]").text
     assert f"{field}-error" in answer.one(f"#{field}")["aria-describedby"]
-    if field not in ("asset",):
+    if field != "asset":
         assert answer.one(f"#{field}").get("value", "") == value
     assert "<html" not in answer.html
     assert str(books.available(amara)) == "100.00 USD"
@@ -166,7 +168,8 @@ def test_both_are_told_by_mail(amara, bilal, amara_page, work, settings):
 
 
 @pytest.mark.parametrize(
-    ("code", "amount"), [("ETH", "0.000000000000000001"), ("BTC", "0.00000001"), ("USDT", "0.000001"), ("ADV", "0.01")]
+    ("code", "amount"),
+    [("ETH", "0.000000000000000001"), ("BTC", "0.00000001"), ("USDT", "0.000001"), ("ADV", "0.01")],
 )
 def test_the_smallest_unit_of_every_asset_can_be_sent(customer, page_of, bilal, books, code, amount):
     amara = customer("Amara Okafor", **{code: "1"})

@@ -100,7 +100,11 @@ def test_what_is_too_large_is_refused(page):
     "order",
     list(
         itertools.permutations(
-            ["checkout.session.completed", "checkout.session.expired", "checkout.session.async_payment_failed"]
+            [
+                "checkout.session.completed",
+                "checkout.session.expired",
+                "checkout.session.async_payment_failed",
+            ]
         )
     ),
     ids=lambda order: " ".join(kind.rsplit(".", 1)[-1] for kind in order),
@@ -114,7 +118,9 @@ def test_events_in_any_order_end_in_what_the_provider_says_now(paid, amara, tell
     assert str(books.available(amara)) == "40.00 USD"
 
 
-def test_a_claim_that_the_provider_does_not_confirm_credits_nothing(app, sandbox, amara, page_of, tell, work, books):
+def test_a_claim_that_the_provider_does_not_confirm_credits_nothing(
+    app, sandbox, amara, page_of, tell, work, books
+):
     begin(page_of(amara), "40.00")
     deposit = deposit_of(app, amara)
     tell("checkout.session.completed", deposit.checkout_id)
@@ -130,7 +136,9 @@ def test_kinds_that_we_do_not_act_on_are_kept_and_marked(app, page, work):
     work()
 
     with app.app_context():
-        row = db.session.execute(text("SELECT * FROM webhook_event WHERE event_id = 'evt_unknown_kind'")).one()
+        row = db.session.execute(
+            text("SELECT * FROM webhook_event WHERE event_id = 'evt_unknown_kind'")
+        ).one()
     assert (row.state, bytes(row.body)) == ("ignored", body)
 
 
@@ -161,7 +169,9 @@ def test_a_checkout_that_names_no_deposit_of_ours_is_parked_for_staff(app, sandb
     assert checkout.id in row.outcome
 
 
-def test_a_provider_that_is_down_is_asked_again_until_it_answers(app, sandbox, paid, amara, tell, work, books):
+def test_a_provider_that_is_down_is_asked_again_until_it_answers(
+    app, sandbox, paid, amara, tell, work, books
+):
     from advancia.core.db import unit_of_work
     from advancia.providers.sandbox.faults import Fault
 

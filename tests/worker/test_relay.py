@@ -75,7 +75,11 @@ def test_a_run_that_never_ended_is_rung_for_as_a_new_try(row, doorbell):
 
 
 def test_what_is_done_parked_or_for_later_is_left_alone(row, doorbell):
-    for change in ("done_at = now()", "done_at = NULL, parked_at = now()", "parked_at = NULL, available_at = now() + interval '1 hour'"):
+    for change in (
+        "done_at = now()",
+        "done_at = NULL, parked_at = now()",
+        "parked_at = NULL, available_at = now() + interval '1 hour'",
+    ):
         with unit_of_work() as session:
             session.execute(text(f"UPDATE outbox SET {change} WHERE id = :id"), {"id": row})
         assert ring(doorbell) == []

@@ -137,6 +137,8 @@ def test_the_request_id_travels_into_the_posting(app, customer, page_of, books):
 
     reference = "transfer:" + answer.location.rsplit("/", 1)[1]
     with app.app_context():
-        kept = db.session.scalar(text("SELECT request_id FROM ledger.txn WHERE reference = :r"), {"r": reference})
+        kept = db.session.scalar(
+            text("SELECT request_id FROM ledger.txn WHERE reference = :r"), {"r": reference}
+        )
     assert kept == "posting-follows-me"
     assert answer.headers["X-Request-ID"] == "posting-follows-me"

@@ -12,9 +12,14 @@ _log = log.logger(__name__)
 
 
 @job(Job.CHECK_LEDGER)
-def check_ledger(task: Task) -> None:
+def check_ledger(_task: Task) -> None:
     """Recompute the books from their entries; a difference is logged as an error, with the rows at fault."""
     report = check.run(db.session())
     db.session.rollback()
     say = _log.info if report.is_right else _log.error
-    say("ledger_check", verdict=report.verdict, entries=report.entries, differences=[str(d) for d in report.differences])
+    say(
+        "ledger_check",
+        verdict=report.verdict,
+        entries=report.entries,
+        differences=[str(d) for d in report.differences],
+    )

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from flask import current_app, render_template, url_for
 
+from advancia.core import log
 from advancia.core.db import Session, db
 from advancia.core.jobs import Job
 from advancia.identity import queries as people
@@ -15,6 +16,8 @@ from advancia.providers.mail import Mail, MailRefused, mailer_from
 from advancia.wallet.transfers import queries as transfers
 from worker.tasks import Task, job
 
+_log = log.logger(__name__)
+
 
 @job(Job.SEND_EMAIL)
 def send_email(
@@ -22,8 +25,8 @@ def send_email(
 ) -> None:
     """Write the mail from its template and hand it to the mail server.
 
-    A repeat after a crash may send a mail twice, under the same Message-ID, and never less than once. An address that the
-    server refuses for good is not tried again.
+    A repeat after a crash may send a mail twice, under the same Message-ID, and never less than once. An address
+    that the server refuses for good is not tried again.
     """
     settings = current_app.extensions["settings"]
     session = db.session()
@@ -33,12 +36,14 @@ def send_email(
     db.session.rollback()  # no transaction is open while the mail server is talked to
     if to is None:
         raise ValueError("A mail needs a user or an address to go to.")
-    with current_app.test_request_context(base_url=settings.public_url):
-        mail = written(template, to=to, key=f"outbox-{task.claim.outbox_id}", facts={**facts, **task.secret})
     try:
+        with current_app.test_request_context(base_url=settings.public_url):
+            mail = written(
+                template, to=to, key=f"outbox-{task.claim.outbox_id}", facts={**facts, **task.secret}
+            )
         mailer_from(settings).send(mail)
     except MailRefused as refusal:
-        current_app.logger.warning("mail refused for good: %s", refusal)
+        _log.warning("mail_refused", template=template, reason=str(refusal))
 
 
 def written(template: str, *, to: str, key: str, facts: dict[str, Any]) -> Mail:

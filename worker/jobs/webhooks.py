@@ -8,11 +8,12 @@ from advancia.core.db import db
 from advancia.core.jobs import Job
 from advancia.payments import services as payments
 from advancia.payments.errors import WrongCheckout
-from advancia.providers.stripe import CardGateway
+from advancia.providers.stripe import CardGateway, Checkout
 from advancia.webhooks import queries, services
 from worker.tasks import Task, job
 
 CHECKOUT = "checkout.session."
+PAYMENT = "payment_intent."
 
 
 @job(Job.APPLY_WEBHOOK)
@@ -25,12 +26,11 @@ def apply_webhook(task: Task, event_id: int) -> None:
     """
     event = queries.event(db.session(), event_id)
     db.session.rollback()  # no transaction is open while the provider is asked
-    if not event.kind.startswith(CHECKOUT) or event.object_id is None:
+    checkout = _checkout_meant_by(event)
+    if checkout is None:
         with task.finish() as session:
-            services.settle(session, event_id, state="ignored", outcome="We do not act on this kind.")
+            services.settle(session, event_id, state="ignored", outcome="It is about nothing that we act on.")
         return
-    gateway: CardGateway = current_app.extensions["gateway"]
-    checkout = gateway.retrieve_checkout(event.object_id)
     try:
         with task.finish() as session:
             outcome = payments.settle(session, checkout=checkout)
@@ -38,3 +38,13 @@ def apply_webhook(task: Task, event_id: int) -> None:
     except WrongCheckout as trouble:
         with task.finish() as session:
             services.settle(session, event_id, state="parked", outcome=str(trouble))
+
+
+def _checkout_meant_by(event: queries.StoredEvent) -> Checkout | None:
+    """The checkout as the provider has it now; `None` when the event is about something else."""
+    gateway: CardGateway = current_app.extensions["gateway"]
+    if event.object_id and event.kind.startswith(CHECKOUT):
+        return gateway.retrieve_checkout(event.object_id)
+    if event.object_id and event.kind.startswith(PAYMENT):  # a declined card leaves its checkout open
+        return gateway.checkout_of_payment(event.object_id)
+    return None

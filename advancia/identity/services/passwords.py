@@ -15,6 +15,7 @@ from argon2.exceptions import InvalidHashError, VerificationError
 
 SHORTEST = 15
 LONGEST = 256
+DIFFERENT_CHARACTERS = 5
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # KiB of memory: 19 MiB
 # A storm of sign-ins may not take every core: the pages of those who are signed in come first.
@@ -33,10 +34,10 @@ def matches(stored: str | None, password: str) -> bool:
     """Whether `password` belongs to the stored hash. Takes the same time when there is none."""
     with _turns:
         try:
-            right = _hasher.verify(stored or _NOBODY, normal(password))
+            _hasher.verify(stored or _NOBODY, normal(password))
         except (VerificationError, InvalidHashError):
             return False
-    return right and stored is not None
+    return stored is not None
 
 
 def weakness(password: str, *, name: str, email: str) -> str | None:
@@ -48,7 +49,7 @@ def weakness(password: str, *, name: str, email: str) -> str | None:
         return f"Use at most {LONGEST} characters."
     folded = given.casefold()
     own = {email.casefold(), email.partition("@")[0].casefold(), normal(name).casefold()}
-    if any(folded.strip("0123456789!. ") == each for each in own if each) or len(set(folded)) < 5:
+    if any(folded.strip("0123456789!. ") == each for each in own if each) or len(set(folded)) < DIFFERENT_CHARACTERS:
         return "That is too easy to guess. Use a few words that have nothing to do with your name or address."
     return None
 

@@ -27,6 +27,7 @@ WRONG_CODES_ALLOWED = 5
 SENDS_ALLOWED = 5
 SENDS_WINDOW = timedelta(minutes=10)
 SENDS_LOCK = timedelta(minutes=30)
+SHORTEST_HANDLE = 3
 
 WRONG_CODE = "That code is not right. Check the newest mail from us, or ask for a new code."
 OLD_CODE = "That code is no longer valid. Ask for a new one."
@@ -81,7 +82,12 @@ def verify(session: Session, *, key: str, sign_up_id: UUID, code: str) -> Verifi
     A refusal is returned and not raised, for the wrong try must be counted in this same unit of work.
     """
     claim = session.get(SignUp, sign_up_id, with_for_update=True)
-    if claim is None or claim.verified_at is not None or claim.code_hash is None or claim.code_expires_at is None:
+    if (
+        claim is None
+        or claim.verified_at is not None
+        or claim.code_hash is None
+        or claim.code_expires_at is None
+    ):
         return Verification(refusal=OLD_CODE)
     if claim.code_expires_at <= utcnow() or claim.wrong_codes >= WRONG_CODES_ALLOWED:
         return Verification(refusal=OLD_CODE)
@@ -113,7 +119,7 @@ def create_user(
 ) -> int | None:
     """Create the person with a handle made of the name; `None` if the address has an account by now."""
     for handle in _handles(name):
-        user_id = session.scalar(
+        user_id: int | None = session.scalar(
             insert(User)
             .values(
                 email=email.lower(),
@@ -145,14 +151,20 @@ def _count_send(session: Session, email: str) -> None:
         .order_by(CodeSend.sent_at.desc())
         .limit(SENDS_ALLOWED)
     ).all()
-    if len(sends) == SENDS_ALLOWED and sends[0] - sends[-1] <= SENDS_WINDOW and (wait := sends[0] + SENDS_LOCK - now) > timedelta():
+    if (
+        len(sends) == SENDS_ALLOWED
+        and sends[0] - sends[-1] <= SENDS_WINDOW
+        and (wait := sends[0] + SENDS_LOCK - now) > timedelta()
+    ):
         raise TooManyCodes(wait)
     session.add(CodeSend(email=email))
 
 
 def _send_code(session: Session, claim: SignUp, *, key: str) -> None:
     if claim.user_exists:
-        outbox.put(session, Job.SEND_EMAIL, template="account_exists", to=claim.email, facts={"name": claim.name})
+        outbox.put(
+            session, Job.SEND_EMAIL, template="account_exists", to=claim.email, facts={"name": claim.name}
+        )
         return
     code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS))
     claim.code_hash = _code_hash(key, claim.id, code)
@@ -176,6 +188,6 @@ def _handles(name: str) -> list[str]:
     """Handles to try, the plainest first: `amara_okafor`, then with figures behind it."""
     ascii_name = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     base = re.sub(r"[^a-z0-9]+", "_", ascii_name).strip("_").lstrip("0123456789_")[:20].rstrip("_")
-    if len(base) < 3:
+    if len(base) < SHORTEST_HANDLE:
         base = "member"
     return [base, *(f"{base}{secrets.randbelow(10**digits)}" for digits in (2, 3, 4, 6, 8, 8))]

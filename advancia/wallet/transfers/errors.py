@@ -7,7 +7,9 @@ from advancia.core.errors import DomainError
 
 class UnknownRecipient(DomainError):
     def __init__(self) -> None:
-        super().__init__("We found nobody with that email or handle. Check it with the person you want to pay.")
+        super().__init__(
+            "We found nobody with that email or handle. Check it with the person you want to pay."
+        )
 
 
 class SendingToOneself(DomainError):
@@ -19,4 +21,6 @@ class AlreadySent(DomainError):
     """The form was sent before with other content, such as after going back and changing the amount."""
 
     def __init__(self) -> None:
-        super().__init__("This form has been sent before, with another amount or recipient. Start a new transfer.")
+        super().__init__(
+            "This form has been sent before, with another amount or recipient. Start a new transfer."
+        )

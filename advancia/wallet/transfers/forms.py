@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from wtforms import HiddenField, SelectField, StringField
-from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, Length, ValidationError
 
 from advancia.core.money import ASSETS, Money
-from advancia.web.forms import AmountField, Form, RequestIdField, cleaned
+from advancia.web.forms import AmountField, Form, RequestIdField, cleaned, options
 
 NOTE_LENGTH = 140
 
@@ -17,9 +16,14 @@ class TransferForm(Form):
         "Who gets it",
         filters=[cleaned],
         description="An email, or a handle like @amara",
-        validators=[DataRequired("Enter an email or a handle"), Length(max=254, message="Enter an email or a handle")],
+        validators=[
+            DataRequired("Enter an email or a handle"),
+            Length(max=254, message="Enter an email or a handle"),
+        ],
     )
-    asset = SelectField("Asset", choices=[SelectChoice(each.code, f"{each.name} ({each.code})") for each in ASSETS.values()])
+    asset = SelectField(
+        "Asset", choices=options(*((each.code, f"{each.name} ({each.code})") for each in ASSETS.values()))
+    )
     amount = AmountField("Amount")
     note = StringField(
         "Note",

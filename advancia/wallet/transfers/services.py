@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import select
@@ -46,22 +47,21 @@ def send(
     """
     receiver = find_recipient(session, sender_id=actor.user_id, typed=recipient)
     fee = fee_for(amount)
-    transfer_id = session.scalar(
+    asked = {
+        "sender_id": actor.user_id,
+        "recipient_id": receiver.id,
+        "asset": amount.asset.code,
+        "amount": Decimal(amount.minor),
+        "note": note,
+    }
+    transfer_id: UUID | None = session.scalar(
         insert(Transfer)
-        .values(
-            sender_id=actor.user_id,
-            recipient_id=receiver.id,
-            request_id=request_id,
-            asset=amount.asset.code,
-            amount=amount.minor,
-            fee=fee.minor,
-            note=note,
-        )
+        .values(**asked, fee=fee.minor, request_id=request_id)
         .on_conflict_do_nothing(index_elements=[Transfer.sender_id, Transfer.request_id])
         .returning(Transfer.id)
     )
     if transfer_id is None:  # an equal submit got here before us
-        return _sent_before(session, actor.user_id, request_id, receiver, amount, note)
+        return _sent_before(session, asked, request_id=request_id)
     ledger.post(
         session,
         reference=f"transfer:{transfer_id}",
@@ -70,7 +70,13 @@ def send(
         meta={"note": note} if note else {},
     )
     for template, reader in (("transfer_sent", actor.user_id), ("transfer_received", receiver.id)):
-        outbox.put(session, Job.SEND_EMAIL, template=template, user_id=reader, facts={"transfer_id": str(transfer_id)})
+        outbox.put(
+            session,
+            Job.SEND_EMAIL,
+            template=template,
+            user_id=reader,
+            facts={"transfer_id": str(transfer_id)},
+        )
     return transfer_id
 
 
@@ -82,21 +88,11 @@ def _postings(sender_id: int, recipient_id: int, amount: Money, fee: Money) -> l
     return postings
 
 
-def _sent_before(
-    session: Session, sender_id: int, request_id: UUID, receiver: Person, amount: Money, note: str
-) -> UUID:
+def _sent_before(session: Session, asked: dict[str, Any], *, request_id: UUID) -> UUID:
     """The id of the transfer that this form has made. Raises `AlreadySent` if it asked for something else."""
-    sent = session.execute(
-        select(Transfer.id, Transfer.recipient_id, Transfer.asset, Transfer.amount, Transfer.note).where(
-            Transfer.sender_id == sender_id, Transfer.request_id == request_id
-        )
+    sent = session.scalars(
+        select(Transfer).where(Transfer.sender_id == asked["sender_id"], Transfer.request_id == request_id)
     ).one()
-    if (sent.recipient_id, sent.asset, sent.amount, sent.note) != (
-        receiver.id,
-        amount.asset.code,
-        Decimal(amount.minor),
-        note,
-    ):
+    if any(getattr(sent, name) != value for name, value in asked.items()):
         raise AlreadySent
-    transfer_id: UUID = sent.id
-    return transfer_id
+    return sent.id

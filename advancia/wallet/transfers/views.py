@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask import Blueprint, flash, request, session as cookie, url_for
+from flask import Blueprint, flash, request, url_for
+from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
@@ -19,6 +20,7 @@ from advancia.wallet.transfers import queries, services
 from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
 from advancia.wallet.transfers.forms import SigningForm, TransferForm
 from advancia.web.access import current_actor, customer_required
+from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other, targeted_id
 from advancia.web.limits import limiter
 
@@ -80,7 +82,10 @@ def review() -> ResponseReturnValue:
         return _form_page(TransferForm(formdata=None, data=typed))
     change_url = url_for(".new", request_id=form.request_id.data)
     return render(
-        "transfers/review.html", form=SigningForm(formdata=None, data=typed), draft=draft, change_url=change_url
+        "transfers/review.html",
+        form=SigningForm(formdata=None, data=typed),
+        draft=draft,
+        change_url=change_url,
     )
 
 
@@ -97,9 +102,9 @@ def create() -> ResponseReturnValue:
             lambda session: services.send(
                 session,
                 actor=actor,
-                recipient=form.recipient.data,
+                recipient=entered(form.recipient),
                 amount=form.money,
-                note=form.note.data,
+                note=entered(form.note),
                 request_id=form.request_id.uuid,
             )
         )
@@ -113,7 +118,7 @@ def create() -> ResponseReturnValue:
         form.request_id.renew()
         form.refuse(form.amount, str(refusal))
         return _refused(form)
-    _drop_draft(form.request_id.data)
+    _drop_draft(entered(form.request_id))
     return see_other(url_for(".show", transfer_id=transfer_id))
 
 
@@ -128,11 +133,11 @@ def _draft_of(form: TransferForm) -> Draft | None:
     """What the valid form asks for, with its recipient found and its money there; else the refusal is in the form."""
     session = db.session()
     try:
-        recipient = services.find_recipient(session, sender_id=current_user.id, typed=form.recipient.data)
+        recipient = services.find_recipient(session, sender_id=current_user.id, typed=entered(form.recipient))
     except (UnknownRecipient, SendingToOneself) as refusal:
         form.refuse(form.recipient, str(refusal))
         return None
-    draft = Draft(recipient, form.money, services.fee_for(form.money), form.note.data)
+    draft = Draft(recipient, form.money, services.fee_for(form.money), entered(form.note))
     own = ledger.available(current_user.id)
     there = ledger.balance(session, own, draft.amount.asset)
     if there < draft.total:
@@ -169,6 +174,8 @@ def _drop_draft(request_id: str) -> None:
 
 def _form_page(form: TransferForm, status: int = 200) -> ResponseReturnValue:
     return render(
-        "transfers/new.html", status=status, form=form, lines=ledger.balances_of(db.session(), current_user.id)
+        "transfers/new.html",
+        status=status,
+        form=form,
+        lines=ledger.balances_of(db.session(), current_user.id),
     )
-
