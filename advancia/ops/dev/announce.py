@@ -47,7 +47,7 @@ class Terminal:
         if len(self._said) > MOST_REMEMBERED:
             self._said.clear()
         self._said[name, words] = now
-        self._line(f"  {self._style(AMBER, f'{name:<8}')}{words[:300]}")
+        self._line(f"  {self._style(AMBER, f'{name:<10}')}{words[:300]}")
 
     def refuse(self, sentence: str) -> None:
         """Say on standard error why there is no start."""

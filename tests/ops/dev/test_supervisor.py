@@ -78,7 +78,7 @@ def test_a_child_that_dies_is_started_again_and_it_is_said(supervise, seen, plac
 
     os.kill(int(first), signal.SIGKILL)
 
-    running.says("worker  ended (killed by SIGKILL); it is started again")
+    running.says("worker    ended (killed by SIGKILL); it is started again")
     eventually(lambda: seen("worker") != first, "a second worker")
     assert is_alive(seen("worker"))
 
@@ -89,7 +89,7 @@ def test_a_server_that_dies_is_started_again(supervise, place):
 
     (place / "seen" / "server-dies").touch()
 
-    running.says("server  ended; it is started again.")
+    running.says("server    ended; it is started again.")
     eventually(lambda: (place / "events").read_text().count("server started") == 2, "a second server")
 
 
@@ -282,8 +282,8 @@ mark('web'); wait()
         },
         healthy="seen/web",
     )
-    running.says("web     ValueError: three")
+    running.says("web       ValueError: three")
 
-    assert "web     mail_failed · TimeoutError: no answer" in running.words
+    assert "web       mail_failed · TimeoutError: no answer" in running.words
     assert "all quiet" not in running.words
     assert "all quiet" in (place / "log" / "web.log").read_text()

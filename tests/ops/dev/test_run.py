@@ -143,5 +143,5 @@ def test_a_database_that_is_killed_comes_back_and_pages_with_it(clone, run):
 
     os.kill(database, signal.SIGKILL)
 
-    running.says("database ended; it is started again")
+    running.says("database  ended; it is started again")
     eventually(lambda: status_of(port, "/api/health") == 200, "the whole product's health")
