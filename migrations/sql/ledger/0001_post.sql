@@ -121,13 +121,7 @@ begin
   returning t.id into post.txn_id;
 
   -- 4. The entries, in one statement, whose trigger sums them once more.
-  if n = 2 then
-    insert into ledger.entry (account_id, txn_id, seq, amount, balance_after, asset)
-    values (v_ids[1], txn_id, v_seqs[1], p_amounts[1], v_balances[1], p_assets[1]),
-           (v_ids[2], txn_id, v_seqs[2], p_amounts[2], v_balances[2], p_assets[2]);
-  else
-    insert into ledger.entry (account_id, txn_id, seq, amount, balance_after, asset)
-    select u.account_id, post.txn_id, u.seq, u.amount, u.balance_after, u.asset
-    from unnest(v_ids, v_seqs, p_amounts, v_balances, p_assets) u (account_id, seq, amount, balance_after, asset);
-  end if;
+  insert into ledger.entry (account_id, txn_id, seq, amount, balance_after, asset)
+  select u.account_id, post.txn_id, u.seq, u.amount, u.balance_after, u.asset
+  from unnest(v_ids, v_seqs, p_amounts, v_balances, p_assets) u (account_id, seq, amount, balance_after, asset);
 end $$;

@@ -10,7 +10,7 @@ declare
   v_total numeric;
   v_legs bigint;
 begin
-  -- One transaction in one asset is nearly every posting, and costs a quarter of what grouping does.
+  -- One transaction in one asset is nearly every posting, and is spared the grouping.
   select min(a.txn_id), max(a.txn_id), min(a.asset), max(a.asset), sum(a.amount), count(*)
   into v_first_id, v_last_id, v_first_asset, v_last_asset, v_total, v_legs
   from added a;
