@@ -122,6 +122,6 @@ def test_an_amount_is_a_whole_number(minor):
 
 
 def test_the_ledger_keeps_the_same_assets(session):
-    kept = dict(session.execute(text("SELECT code, decimals FROM ledger.asset")).tuples().all())
+    kept = dict(session.execute(text("SELECT code, decimals FROM ledger.asset")).all())
 
     assert kept == {each.code: each.decimals for each in ASSETS.values()}
