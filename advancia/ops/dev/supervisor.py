@@ -51,7 +51,7 @@ def _nothing() -> None:
 class Parts:
     """What to run: servers, then the preparation, then what people wait for, then the background.
 
-    `is_prepared` tells that pages may be served before the preparation is over, having little to do.
+    `is_prepared` tells that the preparation has next to nothing to do, and may come after the pages.
     When all stops, the first of `foreground` goes first, and the servers last.
     """
 
@@ -106,11 +106,14 @@ class Supervisor:
 
     def _start(self) -> None:
         self._start_servers()
-        self._begin_preparation()
+        is_prepared = self._parts.is_prepared()
+        if not is_prepared:
+            self._prepare()
         self._terminal.step("Starting the pages")
         self._keep(self._parts.foreground)
         self._wait(self._parts.is_healthy, "The web process", tend=True)
-        self._finish_preparation()
+        if is_prepared and self._parts.preparation is not None:
+            self._start_child(self._parts.preparation)
         self._keep(self._parts.background)
 
     def _keep(self, children: Sequence[Child]) -> None:
@@ -129,19 +132,16 @@ class Supervisor:
                 raise server.failure()
         self._parts.when_servers_are_up()
 
-    def _begin_preparation(self) -> None:
-        if self._parts.preparation is not None:
-            self._terminal.step("Preparing the database")
-            self._start_child(self._parts.preparation)
-            if not self._parts.is_prepared():
-                self._finish_preparation()
-
-    def _finish_preparation(self) -> None:
-        preparation = self._parts.preparation
-        if preparation is None or preparation.process is None:
+    def _prepare(self) -> None:
+        if self._parts.preparation is None:
             return
-        while preparation.is_running:
+        self._terminal.step("Preparing the database")
+        self._start_child(self._parts.preparation)
+        while self._parts.preparation.is_running:
             self._turn()
+        self._end_preparation(self._parts.preparation)
+
+    def _end_preparation(self, preparation: Child) -> None:
         self._forget(preparation)
         if preparation.bury() != 0:
             raise StartError(
@@ -186,6 +186,9 @@ class Supervisor:
             raise StopAskedError
 
     def _tend_children(self) -> None:
+        if self._parts.preparation is not None and self._parts.preparation.is_dead:
+            with suppress(StartError):  # the pages are up, and its log has told the worry already
+                self._end_preparation(self._parts.preparation)
         for child in self._tended:
             if child.is_dead:
                 self._note_death(child)

@@ -120,19 +120,18 @@ def test_a_worker_that_dies_again_and_again_at_the_start_ends_it_all_too(supervi
     assert not is_alive(seen("web"))
 
 
-def test_pages_need_not_wait_for_a_preparation_that_has_little_to_do(supervise, seen):
+def test_pages_do_not_wait_for_a_preparation_that_has_next_to_nothing_to_do(supervise, seen, place):
     running = supervise(
         {"web": STAYS},
         prepared=True,
-        preparation="""
-while not os.path.exists('seen/web'):
-    time.sleep(0.01)
-mark('prepared')
-""",
+        healthy="seen/web",
+        preparation="mark('prepared', str(os.path.exists('seen/web')))",
     )
     running.says("all is up")
 
-    assert seen("prepared")
+    assert seen("prepared") == "True"
+    eventually(lambda: not (place / "run" / "prepare.pid").exists(), "the end of the preparation")
+    assert running.process.poll() is None
 
 
 def test_a_failed_preparation_ends_it_all_with_one_sentence(supervise, place):
