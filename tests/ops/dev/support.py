@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from advancia.ops.dev.processes import kill_family, wait_until
@@ -15,10 +15,6 @@ from advancia.ops.dev.processes import kill_family, wait_until
 ROOT = Path(__file__).resolve().parents[3]
 STANDIN = Path(__file__).with_name("standin.py")
 NOBODY = 65534
-
-
-def eventually(condition: Callable[[], bool], what: str, *, seconds: float = 20) -> None:
-    assert wait_until(condition, seconds=seconds, every=0.02), f"did not happen within {seconds} s: {what}"
 
 
 def as_ordinary_user(words: Sequence[str]) -> list[str]:

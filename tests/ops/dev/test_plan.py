@@ -9,13 +9,7 @@ from advancia.config import ConfigError
 from advancia.ops.dev import home, ports
 from advancia.ops.dev.errors import StartError
 from advancia.ops.dev.plan import heads, plan
-
-
-@pytest.fixture
-def free_port() -> str:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return str(listener.getsockname()[1])
+from tests.support.servers import free_port
 
 
 @pytest.fixture
@@ -27,10 +21,10 @@ def busy_port():
 
 
 @pytest.fixture
-def decide(tmp_path, free_port):
+def decide(tmp_path):
     def decide_for(**environ):
         home.make(tmp_path)
-        return plan({"PORT": free_port, **environ}, tmp_path)
+        return plan({"PORT": str(free_port()), **environ}, tmp_path)
 
     return decide_for
 
@@ -87,7 +81,9 @@ def test_other_processes_find_the_servers_in_a_file_that_only_we_may_read(decide
 
 
 def test_secrets_and_the_sandboxs_port_stay_the_same_over_restarts(decide):
-    assert decide().embedded == decide().embedded
+    port = str(free_port())
+
+    assert decide(PORT=port).embedded == decide(PORT=port).embedded
 
 
 def test_the_children_are_told_the_folder_and_live_in_utc(decide, tmp_path):

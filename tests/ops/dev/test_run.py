@@ -4,14 +4,14 @@ import http.client
 import json
 import os
 import signal
-import socket
 import subprocess
 import time
 
 import pytest
 
 from advancia.ops.dev.processes import birth_of
-from tests.ops.dev.support import ROOT, eventually
+from tests.ops.dev.support import ROOT
+from tests.support.servers import eventually, free_port
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("run"), pytest.mark.timeout(600)]
 
@@ -51,12 +51,6 @@ def _bare_environment(monkeypatch):
         "PYTHONPATH",
     ):
         monkeypatch.delenv(name, raising=False)
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
 
 
 def status_of(port: int, path: str) -> int:
@@ -144,4 +138,4 @@ def test_a_database_that_is_killed_comes_back_and_pages_with_it(clone, run):
     os.kill(database, signal.SIGKILL)
 
     running.says("database  ended; it is started again")
-    eventually(lambda: status_of(port, "/api/health") == 200, "the whole product's health")
+    eventually(lambda: status_of(port, "/api/health") == 200, "the whole product is well again")

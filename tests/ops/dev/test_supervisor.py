@@ -9,7 +9,8 @@ import time
 import pytest
 
 from advancia.ops.dev.processes import birth_of
-from tests.ops.dev.support import STANDIN, eventually
+from tests.ops.dev.support import STANDIN
+from tests.support.servers import eventually
 
 STAYS = "mark('{0}'); wait()"
 ENDS_ON_TERM = """
@@ -50,7 +51,7 @@ def seen(place):
 
     def seen_mark(name, *, where=place):
         path = where / "seen" / name
-        eventually(path.exists, f"the mark {name}")
+        eventually(path.exists, f"{name} leaves its mark")
         return path.read_text()
 
     return seen_mark
@@ -79,7 +80,7 @@ def test_a_child_that_dies_is_started_again_and_it_is_said(supervise, seen, plac
     os.kill(int(first), signal.SIGKILL)
 
     running.says("worker    ended (killed by SIGKILL); it is started again")
-    eventually(lambda: seen("worker") != first, "a second worker")
+    eventually(lambda: seen("worker") != first, "a second worker runs")
     assert is_alive(seen("worker"))
 
 
@@ -90,7 +91,7 @@ def test_a_server_that_dies_is_started_again(supervise, place):
     (place / "seen" / "server-dies").touch()
 
     running.says("server    ended; it is started again.")
-    eventually(lambda: (place / "events").read_text().count("server started") == 2, "a second server")
+    eventually(lambda: (place / "events").read_text().count("server started") == 2, "a second server runs")
 
 
 def test_what_a_dead_child_leaves_of_its_session_is_ended(supervise, seen):
@@ -100,7 +101,7 @@ def test_what_a_dead_child_leaves_of_its_session_is_ended(supervise, seen):
 
     os.kill(int(seen("worker")), signal.SIGKILL)
 
-    eventually(lambda: not is_alive(job), "the end of the job")
+    eventually(lambda: not is_alive(job), "the job ends")
 
 
 def test_pages_that_die_again_and_again_at_the_start_end_it_all_with_one_sentence(supervise, place):
@@ -130,7 +131,7 @@ def test_pages_do_not_wait_for_a_preparation_that_has_next_to_nothing_to_do(supe
     running.says("all is up")
 
     assert seen("prepared") == "True"
-    eventually(lambda: not (place / "run" / "prepare.pid").exists(), "the end of the preparation")
+    eventually(lambda: not (place / "run" / "prepare.pid").exists(), "the preparation ends")
     assert running.process.poll() is None
 
 
@@ -237,7 +238,7 @@ def test_the_children_end_when_the_supervisor_is_killed(supervise, seen):
 
     running.send(signal.SIGKILL)
 
-    eventually(lambda: not is_alive(web), "the end of the child")
+    eventually(lambda: not is_alive(web), "the child ends")
 
 
 def test_the_next_start_ends_what_a_killed_supervisor_left(supervise, seen, place):
