@@ -49,6 +49,8 @@ def send_email(
 def written(template: str, *, to: str, key: str, facts: dict[str, Any]) -> Mail:
     """The mail: its text's first line is the subject."""
     facts = {"login_url": url_for("identity.login", _external=True), **facts}
+    if "reference" in facts:
+        facts["url"] = url_for("wallet.movement", reference=facts["reference"], _external=True)
     subject, _, text = render_template(f"emails/{template}.txt", **facts).strip().partition("\n")
     html = render_template(f"emails/{template}.html", **facts)
     return Mail(to=to, subject=subject.strip(), text=text.strip() + "\n", html=html, key=key)
@@ -58,10 +60,15 @@ def _facts_about(session: Session, user_id: int, facts: dict[str, Any]) -> dict[
     """What the mail says about the deposit or the transfer that it names."""
     if "deposit_id" in facts:
         deposit = payments.deposit_of(session, user_id, UUID(facts["deposit_id"]))
-        return {"deposit": deposit, "provider_words": deposit.provider_words, "when": deposit.paid_at}
+        return {
+            "reference": f"deposit:{deposit.id}",
+            "provider_words": deposit.provider_words,
+            "when": deposit.paid_at,
+        }
     if "transfer_id" in facts:
         transfer = transfers.transfer_of(session, user_id, UUID(facts["transfer_id"]))
         return {
+            "reference": transfer.reference,
             "amount": str(transfer.amount),
             "note": transfer.note,
             "sender_name": transfer.sender_name,
