@@ -110,14 +110,19 @@ def _parameters(
     return (
         reference,
         kind,
-        [holder for (holder, _, _), _ in legs],
+        _numbers(holder for (holder, _, _), _ in legs),
         [asset for (_, asset, _), _ in legs],
         [purpose for (_, _, purpose), _ in legs],
-        [change for _, change in legs],
+        _numbers(change for _, change in legs),
         None if meta is None else json.dumps(meta),
         effective_at,
         context.request_id.get(),
     )
+
+
+def _numbers(values: Iterable[int]) -> str:
+    """An array as its literal: a list would get another type, and so another plan, for each size of number."""
+    return f"{{{','.join(map(str, values))}}}"
 
 
 def _refuse(error: DriverError, reference: str) -> None:
