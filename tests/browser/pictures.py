@@ -1,4 +1,7 @@
-"""Take the pictures of the README anew: `python -m tests.browser.pictures [http://localhost:8000]`, from a running demo."""
+"""Take the pictures of the README anew, from a running demo.
+
+`python -m tests.browser.pictures [http://localhost:8000]`
+"""
 
 from __future__ import annotations
 

@@ -122,9 +122,8 @@ def test_the_same_webhook_fifty_times_over_the_network(product, app, amara, chec
 
 
 def waits_for_a_row(product) -> bool:
-    return (
-        count(product, "pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0
-    )
+    waiting = "pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()"
+    return count(product, waiting) > 0
 
 
 def waiting_events(product) -> int:

@@ -12,6 +12,7 @@ from advancia.core.clock import utcnow
 from advancia.core.money import ASSETS, MINUS, Money, asset
 from advancia.ledger import Posting, available, clearing, held, house
 from advancia.ledger.queries import _entries_sql
+from tests.conftest import _ids
 
 USD, BTC = asset("USD"), asset("BTC")
 
@@ -128,7 +129,7 @@ def test_the_first_id_of_a_time_is_found(bank, app_connection, new_user_id):
 
 LONG = """
     do $$ begin
-      for i in 1..3000 loop
+      for i in 1..12000 loop
         perform ledger.post('long:{user}:' || i, 'test', array[0, {user}], '{{USD,USD}}',
                             '{{clearing.sandbox,available}}', '{{-1,1}}');
         commit;
@@ -137,14 +138,14 @@ LONG = """
 """
 
 
-@pytest.fixture
-def long_history(settings, owner_connection, new_user_id) -> int:
-    """A customer with three thousand entries, in tables whose statistics are up to date."""
-    user = new_user_id()
+@pytest.fixture(scope="module")
+def long_history(settings) -> int:
+    """A customer with many entries, in tables whose statistics are up to date."""
+    user = next(_ids)
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         connection.execute(LONG.format(user=user))
-    owner_connection.execute("analyze ledger.account, ledger.txn, ledger.entry")
-    owner_connection.commit()
+    with psycopg.connect(settings.database_owner_url, autocommit=True) as connection:
+        connection.execute("analyze ledger.account, ledger.txn, ledger.entry")
     return user
 
 
@@ -154,7 +155,7 @@ def long_history(settings, owner_connection, new_user_id) -> int:
 def test_deep_in_a_long_history_a_page_reads_a_page(bank, long_history, filters):
     """A page must touch about as many blocks as it has lines, not as the history has."""
     with bank.session() as session:
-        middle = ledger.transaction(session, f"long:{long_history}:1500")
+        middle = ledger.transaction(session, f"long:{long_history}:6000")
         assert middle is not None
         values = {
             "holder": long_history,

@@ -144,12 +144,12 @@ def test_times_are_written_as_people_write_them():
 
     now = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
     written = [
-        filters.human_time(moment.replace(tzinfo=UTC), now)
+        filters.human_time(moment, now)
         for moment in (
-            datetime(2026, 11, 24, 10, 31),
-            datetime(2026, 11, 23, 9, 12),
-            datetime(2026, 11, 3, 14, 0),
-            datetime(2025, 11, 21, 9, 0),
+            datetime(2026, 11, 24, 10, 31, tzinfo=UTC),
+            datetime(2026, 11, 23, 9, 12, tzinfo=UTC),
+            datetime(2026, 11, 3, 14, 0, tzinfo=UTC),
+            datetime(2025, 11, 21, 9, 0, tzinfo=UTC),
         )
     ]
 
