@@ -35,7 +35,7 @@ from advancia.ops.dev.processes import (
     send,
     wait_until,
 )
-from advancia.ops.dev.sockets import socket_folder
+from advancia.ops.dev.sockets import make_socket_folder, remove_socket_folder, socket_folder
 from advancia.ops.dev.unprivileged import Way, way_to_run
 
 SUPERUSER = "postgres"
@@ -81,13 +81,10 @@ class PostgresCluster:
         self.process: subprocess.Popen[bytes] | None = None
         self._pid_file = PidFile(self.folder / SERVER_PID_FILE)
         self._way: Way | None = None
-        self._sockets: Path | None = None
 
     @property
     def sockets(self) -> Path:
-        if self._sockets is None:
-            self._sockets = socket_folder(self.folder)
-        return self._sockets
+        return socket_folder(self.folder)
 
     @property
     def is_running(self) -> bool:
@@ -132,7 +129,7 @@ class PostgresCluster:
                         "-D",
                         self.data,
                         "-c",
-                        f"unix_socket_directories={self.sockets}",
+                        f'unix_socket_directories="{self.sockets}"',
                         *options,
                     ]
                 ),
@@ -156,6 +153,7 @@ class PostgresCluster:
             send(self.process.pid, number)
             wait_until(lambda: not self.is_running, seconds=seconds)
         self.kill()
+        remove_socket_folder(self.folder)
 
     def kill(self) -> None:
         """End the server and all its processes at once, as a power cut would."""
@@ -217,11 +215,11 @@ class PostgresCluster:
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             self.log.parent.mkdir(parents=True, exist_ok=True)
-            sockets = self.sockets
+            check_owner(self.folder)
+            make_socket_folder(self.folder)
         except OSError as failure:
             raise not_writable(self.folder, failure) from failure
-        check_owner(self.folder)
-        self._run_as().give(self.folder, sockets)
+        self._run_as().give(self.folder, self.sockets)
 
     def _make_data(self) -> None:
         """Run initdb beside the final place and move the result there: half a database is never met."""

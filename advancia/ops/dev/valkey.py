@@ -14,7 +14,7 @@ from advancia.ops.dev.errors import StartError, not_writable
 from advancia.ops.dev.logs import last_lines, open_log
 from advancia.ops.dev.postgres import ENVIRON
 from advancia.ops.dev.processes import SERVER_PID_FILE, PidFile, launch, send, wait_until
-from advancia.ops.dev.sockets import socket_folder
+from advancia.ops.dev.sockets import make_socket_folder, remove_socket_folder, socket_folder
 
 MACHINES = {"amd64": "x86_64", "x86_64": "x86_64"}
 
@@ -27,13 +27,10 @@ class ValkeyServer:
         self.log = log or self.folder / "valkey.log"
         self.process: subprocess.Popen[bytes] | None = None
         self._pid_file = PidFile(self.folder / SERVER_PID_FILE)
-        self._socket: Path | None = None
 
     @property
     def socket(self) -> Path:
-        if self._socket is None:
-            self._socket = socket_folder(self.folder) / "valkey.sock"
-        return self._socket
+        return socket_folder(self.folder) / "valkey.sock"
 
     @property
     def url(self) -> str:
@@ -60,6 +57,7 @@ class ValkeyServer:
         """Start the server without waiting for it. Raises `StartError`."""
         try:
             (self.folder / "data").mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_socket_folder(self.folder)
             self.socket.unlink(missing_ok=True)
             output = open_log(self.log)
         except OSError as failure:
@@ -83,6 +81,7 @@ class ValkeyServer:
             send(self.process.pid, signal.SIGTERM)
             wait_until(lambda: not self.is_running, seconds=seconds)
         self.kill()
+        remove_socket_folder(self.folder)
 
     def kill(self) -> None:
         """End the server at once, as a power cut would."""
