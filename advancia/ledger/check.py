@@ -121,7 +121,7 @@ CHECKS = {
     """,
     "fingerprint": """
         select format('transaction %s (%s) is not what was posted: its reference, kind, meta, effective_at, '
-                      'fingerprint, legs or accounts were changed', t.id, t.reference)
+                      'links, fingerprint, legs or accounts were changed', t.id, t.reference)
         from ledger.txn t
         join (
             select e.txn_id,
@@ -132,8 +132,10 @@ CHECKS = {
             from ledger.entry e join ledger.account a on a.id = e.account_id
             group by e.txn_id
         ) e on e.txn_id = t.id
-        where t.fingerprint <> ledger.fingerprint(
-            t.reference, t.kind, e.holders, e.assets, e.purposes, e.amounts, t.meta, t.effective_at)
+        where t.fingerprint <> ledger.linked_fingerprint(
+            ledger.fingerprint(
+                t.reference, t.kind, e.holders, e.assets, e.purposes, e.amounts, t.meta, t.effective_at),
+            t.is_hold, t.resolves_id, t.reverses_id, t.refunds_id)
     """,
 }
 

@@ -45,7 +45,7 @@ def test_the_app_may_execute_what_it_needs_and_nothing_else(app_connection):
         "select proname from pg_proc where pronamespace = 'ledger'::regnamespace"
         " and has_function_privilege(oid, 'execute') order by 1"
     ).fetchall()
-    assert [name for (name,) in may] == ["fingerprint", "post", "txn_id_at"]
+    assert [name for (name,) in may] == ["fingerprint", "linked_fingerprint", "post", "txn_id_at"]
 
 
 def test_nobody_else_may_even_look(owner_connection):
