@@ -91,6 +91,14 @@
     if (!polls(event.detail.ctx.sourceElement)) document.getElementById("alerts")?.replaceChildren();
   });
 
+  /* A button that was disabled while its request ran loses the focus; it gets it back if it is still there. */
+  document.addEventListener("htmx:finally:request", (event) => {
+    const button = event.detail.ctx.request.submitter;
+    setTimeout(() => {
+      if (button?.isConnected && document.activeElement === document.body) button.focus();
+    });
+  });
+
   /* Plain forms: the second click of a double click goes nowhere. */
   document.addEventListener("submit", (event) => {
     const form = event.target;
@@ -120,10 +128,13 @@
     } catch {
       return announce("Copying is not allowed here. Select the text instead.");
     }
-    const words = label.textContent;
     label.textContent = "Copied";
+    button.dataset.copied = "";
     announce("Copied");
-    setTimeout(() => (label.textContent = words), 2000);
+    setTimeout(() => {
+      label.textContent = "Copy";
+      delete button.dataset.copied;
+    }, 2000);
   }
 
   function reveal(button) {
