@@ -5,8 +5,7 @@ from __future__ import annotations
 import secrets
 from urllib.parse import urlsplit
 
-from flask import Flask, Response, g, request
-from flask_login import current_user
+from flask import Flask, Response, g, request, session
 
 from advancia.config import Settings
 
@@ -31,8 +30,8 @@ def init_app(app: Flask, settings: Settings) -> None:
             headers["Strict-Transport-Security"] = f"max-age={ONE_YEAR}; includeSubDomains"
         if request.endpoint != "static":
             # Pages with somebody's money on them are not for anybody's cache; nor are forms with a token in them.
-            private = current_user.is_authenticated or "session" in response.headers.get("Set-Cookie", "")
-            headers.setdefault("Cache-Control", "no-store" if private else "no-cache")
+            # The cookie alone tells: asking who it is would need the database, also on an error page without one.
+            headers.setdefault("Cache-Control", "no-store" if session else "no-cache")
         return response
 
     app.after_request(add_headers)

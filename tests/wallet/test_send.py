@@ -77,6 +77,14 @@ def test_going_back_keeps_what_was_typed(bilal, amara_page):
     assert form.one("#note")["value"] == "Rent"
 
 
+def test_the_back_button_keeps_it_as_well_until_it_is_sent(bilal, amara_page):
+    review = amara_page.follow(amara_page.submit("/transfers/new", recipient=bilal.email, amount="30"))
+    assert amara_page.get("/transfers/new").one("#amount")["value"] == "30"
+
+    amara_page.submit_form(review)
+    assert amara_page.get("/transfers/new").one("#amount").get("value", "") == ""
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [

@@ -47,6 +47,11 @@ def test_pages_of_a_customer_are_kept_by_no_cache(customer, page_of):
     assert page.get("/wallet").headers["Cache-Control"] == "no-store"
 
 
+def test_a_page_with_a_token_in_its_form_is_kept_by_no_cache(page):
+    assert page.get("/").headers["Cache-Control"] == "no-cache"
+    assert page.get("/login").headers["Cache-Control"] == "no-store"
+
+
 def test_static_files_are_kept_for_a_year_under_an_address_that_changes_with_them(page):
     address = page.get("/").all("script[src]")[0]["src"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from flask import Blueprint, flash, request, url_for
@@ -12,6 +13,7 @@ from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
 from advancia import ledger
+from advancia.core.clock import utcnow
 from advancia.core.db import db, in_unit_of_work
 from advancia.core.money import Money
 from advancia.identity.queries import Person
@@ -28,6 +30,7 @@ bp = Blueprint("transfers", __name__, url_prefix="/transfers")
 
 DRAFTS = "transfer_drafts"  # in the cookie: what was typed, by request id, until it is sent
 DRAFTS_KEPT = 3
+FRESH = timedelta(minutes=10)
 REVIEW = "transfer-review"  # the element that htmx targets from the review
 
 
@@ -56,7 +59,8 @@ class Draft:
 @bp.get("/new")
 @customer_required
 def new() -> ResponseReturnValue:
-    typed = _draft(request.args.get("request_id")) or {"recipient": request.args.get("to", "")}
+    """An empty form, or what was typed a moment ago and not sent: going back from the review loses nothing."""
+    typed = _draft(request.args.get("request_id")) or _fresh_draft() or {"recipient": request.args.get("to", "")}
     return _form_page(TransferForm(formdata=None, data=typed))
 
 
@@ -162,8 +166,17 @@ def _draft(request_id: str | None) -> dict[str, str] | None:
     return drafts.get(request_id or "")
 
 
+def _fresh_draft() -> dict[str, str] | None:
+    drafts: dict[str, dict[str, str]] = cookie.get(DRAFTS, {})
+    newest = max(drafts.values(), key=lambda typed: typed["kept_at"], default=None)
+    if newest is None or utcnow() - datetime.fromisoformat(newest["kept_at"]) > FRESH:
+        return None
+    return newest
+
+
 def _keep_draft(form: TransferForm) -> None:
     typed = {name: form[name].data for name in ("recipient", "asset", "amount", "note", "request_id")}
+    typed["kept_at"] = utcnow().isoformat()
     drafts = {**cookie.get(DRAFTS, {}), form.request_id.data: typed}
     cookie[DRAFTS] = dict(list(drafts.items())[-DRAFTS_KEPT:])
 
