@@ -14,7 +14,11 @@ TEXT, CONTROL = 4.5, 3.0  # success criteria 1.4.3 and 1.4.11
 GROUNDS = ("paper", "sheet", "accent-wash", "warn-wash", "danger-wash")
 PAIRS = [
     *((words, ground, TEXT) for words in ("ink", "ink-soft") for ground in GROUNDS),
-    *((words, ground, TEXT) for words in ("accent", "credit", "warn", "danger") for ground in ("paper", "sheet")),
+    *(
+        (words, ground, TEXT)
+        for words in ("accent", "credit", "warn", "danger")
+        for ground in ("paper", "sheet")
+    ),
     ("accent", "accent-wash", TEXT),
     ("credit", "accent-wash", TEXT),  # an amount in a row under the pointer
     ("warn", "accent-wash", TEXT),  # a waiting tag in a note
@@ -44,7 +48,9 @@ def tokens_of(house: str, scheme: str) -> dict[str, Colour]:
     tokens: dict[str, Colour] = {}
     for selector, body in rules:
         if selector in (":root", house):
-            for name, light, dark in re.findall(r"--([\w-]+): light-dark\(oklch\(([^)]*)\), oklch\(([^)]*)\)\)", body):
+            for name, light, dark in re.findall(
+                r"--([\w-]+): light-dark\(oklch\(([^)]*)\), oklch\(([^)]*)\)\)", body
+            ):
                 tokens[name] = parsed(light if scheme == "light" else dark)
     return tokens
 
