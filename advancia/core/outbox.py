@@ -21,8 +21,11 @@ from advancia.core.db import Model, Session
 from advancia.core.jobs import Job
 from advancia.core.types import Timestamp
 
-MAX_ATTEMPTS = 8
+# With the delays between them these tries reach over two and a half hours: a mail server or a provider that is away
+# for an afternoon's outage costs nothing but the wait.
+MAX_ATTEMPTS = 24
 LONGEST_DELAY = timedelta(minutes=10)
+DIED = "The last try never came to an end: its worker died."
 # How long after ringing, or after the start of a run, a row counts as lost and is rung for again.
 PATIENCE = timedelta(seconds=25)
 
@@ -104,12 +107,24 @@ def put_once(session: Session, job: Job, *, unique_key: str, **payload: Any) -> 
 def claim(session: Session, outbox_id: int) -> Claim | None:
     """Begin a try: count it and give what the job needs; `None` when the row is done, parked or gone.
 
-    Counted before the work begins, so that a job which kills its worker is parked like any other.
+    Counted, and the next try planned, before the work begins: so a job which kills its worker comes back later each
+    time, and is parked in the end, like any other that fails.
     """
+    is_open = (OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None))
+    session.execute(
+        update(OutboxRow)
+        .where(*is_open, OutboxRow.attempts >= MAX_ATTEMPTS)
+        .values(parked_at=func.now(), last_error=DIED)
+    )
+    delay = func.least(func.power(2, OutboxRow.attempts + 1), LONGEST_DELAY.total_seconds())
     row = session.execute(
         update(OutboxRow)
-        .where(OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None))
-        .values(attempts=OutboxRow.attempts + 1, handed_at=func.now())
+        .where(*is_open)
+        .values(
+            attempts=OutboxRow.attempts + 1,
+            handed_at=func.now(),
+            available_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay),
+        )
         .returning(
             OutboxRow.kind, OutboxRow.payload, OutboxRow.secret, OutboxRow.request_id, OutboxRow.attempts
         )
@@ -122,12 +137,14 @@ def claim(session: Session, outbox_id: int) -> Claim | None:
 def mark_done(session: Session, outbox_id: int) -> bool:
     """Mark the row done and wipe its secret; false when another run has done it before us.
 
+    A row that was parked while its last try was still at work is not parked after all.
+
     The row is locked until the caller commits, so two runs of one row cannot both have their effect.
     """
     row = session.execute(
         update(OutboxRow)
         .where(OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None))
-        .values(done_at=func.now(), secret=None)
+        .values(done_at=func.now(), secret=None, parked_at=None)
         .returning(OutboxRow.id)
     )
     return row.first() is not None

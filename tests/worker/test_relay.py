@@ -38,7 +38,10 @@ def ring(doorbell):
 def let_time_pass(row, seconds):
     with unit_of_work() as session:
         session.execute(
-            text("UPDATE outbox SET handed_at = handed_at - make_interval(secs => :s) WHERE id = :id"),
+            text(
+                "UPDATE outbox SET handed_at = handed_at - make_interval(secs => :s), "
+                "available_at = available_at - make_interval(secs => :s) WHERE id = :id"
+            ),
             {"id": row, "s": seconds},
         )
 

@@ -69,6 +69,38 @@ def test_a_job_that_fails_is_tried_again_later_each_time_and_parked_in_the_end(a
     assert delays[-2] >= timedelta(seconds=120)
 
 
+def test_an_outage_of_two_hours_parks_nothing():
+    waits = [outbox.back_off(attempt) for attempt in range(1, outbox.MAX_ATTEMPTS)]
+
+    assert sum(waits, timedelta()) > timedelta(hours=2)
+    assert max(waits) <= timedelta(minutes=10)
+
+
+def test_a_job_that_kills_its_worker_each_time_comes_later_and_later_and_is_parked(row):
+    planned = []
+    for _ in range(outbox.MAX_ATTEMPTS):
+        with unit_of_work() as session:
+            assert outbox.claim(session, row) is not None  # and here the worker dies
+        now = state(row)
+        planned.append(now.available_at - now.handed_at)
+    with unit_of_work() as session:
+        assert outbox.claim(session, row) is None
+
+    assert planned == [outbox.back_off(attempt) for attempt in range(1, outbox.MAX_ATTEMPTS + 1)]
+    assert state(row).parked_at is not None
+    assert state(row).last_error == outbox.DIED
+    assert state(row).attempts == outbox.MAX_ATTEMPTS
+
+
+def test_a_row_that_was_parked_under_a_run_is_done_when_the_run_ends(row):
+    with unit_of_work() as session:
+        session.execute(text("UPDATE outbox SET parked_at = now() WHERE id = :id"), {"id": row})
+    with unit_of_work() as session:
+        assert outbox.mark_done(session, row)
+
+    assert state(row).parked_at is None
+
+
 def test_a_parked_row_can_be_sent_again(as_job, row):
     as_job(lambda task: None)
     with unit_of_work() as session:
