@@ -20,13 +20,13 @@ def email_field() -> EmailField:
 
 
 class SignUpForm(Form):
-    email = email_field()
     name = StringField(
         "Your name",
         filters=[cleaned],
         description="As people who send you money should see it.",
         validators=[DataRequired("Enter your name"), Length(max=80, message="Use at most 80 characters")],
     )
+    email = email_field()
     password = PasswordField(
         "Password",
         description=f"At least {passwords.SHORTEST} characters. A few words in a row are easy to remember.",

@@ -29,7 +29,7 @@ STATE_WORDS = {
 }
 NEXT_STEP = {
     "created": "We have not opened the payment page yet. Nothing was charged. Try again.",
-    "pending": "Finish on the payment page. This page shows it within seconds of the payment.",
+    "pending": "Finish on the payment page. The money shows within seconds of the payment.",
     "paid": "The money is in your wallet. You can use it now.",
     "failed": "Nothing was charged. You can start again with another card.",
     "expired": "The payment page was open for too long. Nothing was charged. Start again when you like.",
@@ -100,6 +100,11 @@ def open_deposits_of(session: Session, user_id: int) -> list[DepositView]:
         .limit(SHOWN_OPEN)
     )
     return [_view(deposit) for deposit in waiting]
+
+
+def open_version(session: Session, user_id: int) -> str:
+    """Changes whenever `open_deposits_of` would give something else; one indexed read, empty for nothing."""
+    return ":".join(deposit.version for deposit in open_deposits_of(session, user_id))
 
 
 def _view(deposit: Deposit) -> DepositView:

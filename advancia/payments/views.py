@@ -17,6 +17,7 @@ from advancia.payments.errors import AmountOutOfRange
 from advancia.payments.forms import DepositForm
 from advancia.payments.queries import DepositView
 from advancia.providers.stripe import CardGateway, ProviderError, ProviderNotSetUp
+from advancia.wallet import views as wallet
 from advancia.web.access import current_actor, customer_required
 from advancia.web.forms import options
 from advancia.web.htmx import render, see_other, tagged, unchanged
@@ -82,6 +83,10 @@ def retry(deposit_id: UUID) -> ResponseReturnValue:
 def open_deposits() -> list[DepositView]:
     """What the signed-in customer has on its way, for pages of rooms below this one."""
     return queries.open_deposits_of(db.session(), current_user.id)
+
+
+# The wallet shows them, and so its tag must change with them.
+wallet.TAG_PARTS.append(queries.open_version)
 
 
 def _to_checkout(deposit: DepositView) -> ResponseReturnValue:

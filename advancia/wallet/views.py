@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from advancia import ledger
-from advancia.core.db import db
+from advancia.core.db import Session, db
 from advancia.wallet import queries
 from advancia.wallet.forms import HistoryForm
 from advancia.web.access import customer_required
@@ -20,6 +20,8 @@ from advancia.web.htmx import render, see_other, tagged, unchanged
 bp = Blueprint("wallet", __name__)
 
 RECENT = 6
+# Rooms above this one that show something on the wallet add what changes with it.
+TAG_PARTS: list[Callable[[Session, int], str]] = []
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class HistoryPage:
 @customer_required
 def home() -> ResponseReturnValue:
     session = db.session()
-    version = str(ledger.version_of(session, current_user.id))
+    parts = [str(ledger.version_of(session, current_user.id))]
+    version = "-".join(parts + [part(session, current_user.id) for part in TAG_PARTS])
     if (same := unchanged(version)) is not None:
         return same
     page = render(

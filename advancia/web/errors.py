@@ -100,23 +100,29 @@ def _unexpected(error: Exception) -> Response:
 
 
 def _answer(status: int, words: Words) -> Response:
-    wanted = {"message": words.message, "reference": reference()}
     try:
-        if htmx.is_htmx():
-            retry = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            return htmx.alert(
-                make_response(render_template("errors/alert.html", **wanted, retry=retry), status)
-            )
-        page = render_template(
-            "errors/error.html",
-            **wanted,
-            status=status,
-            title=words.title,
-            action_url=url_for("public.home"),
-            action_words="Go to the front page",
-        )
+        return _alert(status, words) if htmx.is_htmx() else _page(status, words)
     except Exception as error:  # noqa: BLE001 - the layout may need the very part that has failed
         _log.error("error_page_failed", exc_info=error)
-        plain = f"{words.title}. {words.message} Reference: {wanted['reference']}"
+        plain = f"{words.title}. {words.message} Reference: {reference()}"
         return Response(plain, status=status, mimetype="text/plain")
+
+
+def _alert(status: int, words: Words) -> Response:
+    message = f"{words.title}. {words.message}"
+    retry = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+    alert = render_template("errors/alert.html", message=message, reference=reference(), retry=retry)
+    return htmx.alert(make_response(alert, status))
+
+
+def _page(status: int, words: Words) -> Response:
+    page = render_template(
+        "errors/error.html",
+        status=status,
+        title=words.title,
+        message=words.message,
+        reference=reference(),
+        action_url=url_for("public.home"),
+        action_words="Go to the front page",
+    )
     return make_response(page, status)

@@ -136,6 +136,23 @@ def test_a_cancelled_payment_can_be_taken_up_again(app, sandbox, amara, amara_pa
     assert answer.location == checkout_url
 
 
+def test_the_wallet_shows_what_is_on_its_way_and_notices_when_it_no_longer_is(
+    app, sandbox, amara, amara_page
+):
+    from advancia.core.db import unit_of_work
+
+    begin(amara_page)
+    opened = amara_page.get("/wallet")
+    assert opened.all("a[href^='/deposits/']:not([href$='/new'])")
+
+    with app.app_context(), unit_of_work() as session:
+        session.execute(text("UPDATE deposit SET state = 'expired' WHERE user_id = :id"), {"id": amara.id})
+    poll = {"htmx_target": "div#live", "headers": {"HX-PTag": opened.headers["HX-PTag"]}}
+    later = amara_page.get("/wallet", **poll)
+    assert later.status == 200
+    assert not later.all("a[href^='/deposits/']:not([href$='/new'])")
+
+
 def test_a_provider_that_is_down_is_named_and_the_deposit_waits(app, sandbox, amara, amara_page):
     sandbox.fail_next(Fault.UNAVAILABLE)
     answer = amara_page.submit("/deposits/new", amount="100.00")

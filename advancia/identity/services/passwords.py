@@ -49,7 +49,10 @@ def weakness(password: str, *, name: str, email: str) -> str | None:
         return f"Use at most {LONGEST} characters."
     folded = given.casefold()
     own = {email.casefold(), email.partition("@")[0].casefold(), normal(name).casefold()}
-    if any(folded.strip("0123456789!. ") == each for each in own if each) or len(set(folded)) < DIFFERENT_CHARACTERS:
+    if (
+        any(folded.strip("0123456789!. ") == each for each in own if each)
+        or len(set(folded)) < DIFFERENT_CHARACTERS
+    ):
         return "That is too easy to guess. Use a few words that have nothing to do with your name or address."
     return None
 

@@ -22,7 +22,7 @@ class TransferForm(Form):
         ],
     )
     asset = SelectField(
-        "Asset", choices=options(*((each.code, f"{each.name} ({each.code})") for each in ASSETS.values()))
+        "Asset", choices=options(*((each.code, f"{each.code} · {each.name}") for each in ASSETS.values()))
     )
     amount = AmountField("Amount")
     note = StringField(

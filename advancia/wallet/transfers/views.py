@@ -60,7 +60,9 @@ class Draft:
 @customer_required
 def new() -> ResponseReturnValue:
     """An empty form, or what was typed a moment ago and not sent: going back from the review loses nothing."""
-    typed = _draft(request.args.get("request_id")) or _fresh_draft() or {"recipient": request.args.get("to", "")}
+    typed = (
+        _draft(request.args.get("request_id")) or _fresh_draft() or {"recipient": request.args.get("to", "")}
+    )
     return _form_page(TransferForm(formdata=None, data=typed))
 
 
