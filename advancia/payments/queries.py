@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import select
+from sqlalchemy import or_, select
 
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
@@ -23,6 +23,7 @@ FINAL = ("paid", "failed", "expired")
 STATE_WORDS = {
     "created": "Not begun",
     "pending": "Waiting for your payment",
+    "under way": "On its way",
     "paid": "Paid in",
     "failed": "Not paid",
     "expired": "Expired",
@@ -30,6 +31,7 @@ STATE_WORDS = {
 NEXT_STEP = {
     "created": "We have not opened the payment page yet. Nothing was charged. Try again.",
     "pending": "Finish on the payment page. The money shows within seconds of the payment.",
+    "under way": "Your payment is on its way to us. With some banks that takes days; you need not do anything.",
     "paid": "The money is in your wallet. You can use it now.",
     "failed": "Nothing was charged. You can start again with another card.",
     "expired": "The payment page was open for too long. Nothing was charged. Start again when you like.",
@@ -52,7 +54,7 @@ class DepositView:
 
     @property
     def state_words(self) -> str:
-        return STATE_WORDS[self.state]
+        return STATE_WORDS["under way" if self.is_under_way else self.state]
 
     @property
     def next_step(self) -> str:
@@ -60,6 +62,8 @@ class DepositView:
             return f"{self.failure} Nothing was charged. You can try another card on the payment page."
         if self.state == "created" and not self.can_retry:
             return NEXT_STEP["expired"]
+        if self.is_under_way:
+            return NEXT_STEP["under way"]
         return NEXT_STEP[self.state]
 
     @property
@@ -71,10 +75,20 @@ class DepositView:
         return self.state in FINAL
 
     @property
+    def is_under_way(self) -> bool:
+        """Whether the customer has done their part, and the provider waits for their bank."""
+        return self.state == "pending" and self.checkout_url is None
+
+    @property
+    def open_until(self) -> datetime | None:
+        """Until when the payment page can be used, while there is one to use."""
+        return None if self.is_final or self.is_under_way else self.expires_at
+
+    @property
     def can_retry(self) -> bool:
         """Whether the payment page stands open, or can still be opened."""
-        left = self.expires_at - utcnow()
-        return left > (timedelta() if self.state == "pending" else OPENED_BEFORE) and not self.is_final
+        left = self.open_until - utcnow() if self.open_until else timedelta()
+        return left > (timedelta() if self.state == "pending" else OPENED_BEFORE)
 
     @property
     def version(self) -> str:
@@ -95,7 +109,11 @@ def open_deposits_of(session: Session, user_id: int) -> list[DepositView]:
     """The customer's deposits that wait for their payment, newest first."""
     waiting = session.scalars(
         select(Deposit)
-        .where(Deposit.user_id == user_id, Deposit.state == "pending", Deposit.expires_at > utcnow())
+        .where(
+            Deposit.user_id == user_id,
+            Deposit.state == "pending",
+            or_(Deposit.expires_at > utcnow(), Deposit.checkout_url.is_(None)),  # or its payment is under way
+        )
         .order_by(Deposit.created_at.desc())
         .limit(SHOWN_OPEN)
     )

@@ -7,11 +7,13 @@ never what an event claims.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.sql.elements import ColumnElement
 
 from advancia import ledger
 from advancia.core import outbox
@@ -30,6 +32,14 @@ LARGEST = Money.of("10000.00", "USD")
 OPEN_FOR = timedelta(hours=2)
 # A deposit is closed a little after its checkout, so that a payment in the last second is still under way.
 GRACE = timedelta(minutes=10)
+
+
+@dataclass(frozen=True)
+class Overdue:
+    """An open deposit whose time is over; without a checkout its customer was never led anywhere to pay."""
+
+    deposit_id: UUID
+    checkout_id: str | None
 
 
 def request_deposit(
@@ -92,18 +102,34 @@ def settle(session: Session, *, checkout: Checkout) -> str:
         return _close(deposit, "expired", None)
     if checkout.failed:
         return _close(deposit, "pending" if checkout.is_open else "failed", checkout.failure_words)
+    if not checkout.is_open:
+        deposit.checkout_url = None
+        return "waits for a payment that is under way"
     return "is still open"
 
 
-def expire_unpaid(session: Session) -> int:
-    """Close the deposits whose checkout was never paid in time; return how many."""
-    closed = session.execute(
+def expire(session: Session, deposit_id: UUID) -> None:
+    """Close a deposit whose time is over and of which its provider says that nothing was paid."""
+    session.execute(
         update(Deposit)
-        .where(Deposit.state.in_(("created", "pending")), Deposit.expires_at < func.now() - GRACE)
+        .where(Deposit.id == deposit_id, Deposit.state.in_(("created", "pending")), _is_overdue())
         .values(state="expired")
-        .returning(Deposit.id)
     )
-    return len(closed.all())
+
+
+def overdue(session: Session, *, limit: int) -> list[Overdue]:
+    """Some of the open deposits whose time is over; chance chooses, so that none keeps others from their turn."""
+    rows = session.execute(
+        select(Deposit.id, Deposit.checkout_id)
+        .where(Deposit.state.in_(("created", "pending")), _is_overdue())
+        .order_by(func.random())
+        .limit(limit)
+    )
+    return [Overdue(*row) for row in rows]
+
+
+def _is_overdue() -> ColumnElement[bool]:
+    return Deposit.expires_at < func.now() - GRACE
 
 
 def _credit(session: Session, deposit: Deposit, checkout: Checkout) -> str:

@@ -201,6 +201,73 @@ def test_an_unpaid_deposit_expires_and_a_late_payment_is_still_credited(
     assert str(books.available(amara)) == "100.00 USD"
 
 
+def let_its_time_run_out(app, deposit):
+    """Two hours pass, and the clock comes round."""
+    from advancia.core import outbox
+    from advancia.core.db import unit_of_work
+    from advancia.core.jobs import Job
+
+    with app.app_context(), unit_of_work() as session:
+        session.execute(
+            text("UPDATE deposit SET expires_at = now() - interval '1 hour' WHERE id = :id"),
+            {"id": deposit.id},
+        )
+        outbox.put(session, Job.EXPIRE_DEPOSITS)
+
+
+def test_a_payment_whose_events_were_all_lost_is_credited_when_its_time_is_over(
+    app, sandbox, amara, amara_page, work, books
+):
+    choose(begin(amara_page), "pay")
+    let_its_time_run_out(app, deposit_of(app, amara))
+    work()
+
+    assert deposit_of(app, amara).state == "paid"
+    assert str(books.available(amara)) == "100.00 USD"
+
+
+def test_a_deposit_is_not_called_unpaid_while_its_provider_does_not_answer(
+    app, sandbox, amara, amara_page, work
+):
+    begin(amara_page)
+    deposit = deposit_of(app, amara)
+    sandbox.fail_next(Fault.UNAVAILABLE)
+    let_its_time_run_out(app, deposit)
+    work()
+    assert deposit_of(app, amara).state == "pending"
+
+    let_its_time_run_out(app, deposit)
+    work()
+    assert deposit_of(app, amara).state == "expired"
+
+
+def test_a_payment_that_is_under_way_is_waited_for_however_long(
+    app, sandbox, amara, amara_page, tell, work, books
+):
+    choose(begin(amara_page), "later")
+    deposit = deposit_of(app, amara)
+    tell("checkout.session.completed", deposit.checkout_id)
+    work()
+    let_its_time_run_out(app, deposit)
+    work()
+
+    assert deposit_of(app, amara).state == "pending"
+    shown = amara_page.get(f"/deposits/{deposit.id}")
+    assert "Your payment is on its way" in shown.text
+    assert "Nothing was charged" not in shown.text
+    assert not shown.all("form[action$='/checkout']")
+    assert amara_page.post(f"/deposits/{deposit.id}/checkout").location == f"/deposits/{deposit.id}"
+
+
+def test_a_deposit_that_never_got_a_checkout_is_closed_without_asking(app, sandbox, amara, amara_page, work):
+    sandbox.fail_next(Fault.UNAVAILABLE)
+    amara_page.submit("/deposits/new", amount="100.00")
+    let_its_time_run_out(app, deposit_of(app, amara))
+    work()
+
+    assert deposit_of(app, amara).state == "expired"
+
+
 def test_a_deposit_is_nobody_elses_to_see(app, sandbox, amara, amara_page, customer, page_of):
     begin(amara_page)
     deposit = deposit_of(app, amara)

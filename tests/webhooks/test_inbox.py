@@ -184,3 +184,35 @@ def test_a_provider_that_is_down_is_asked_again_until_it_answers(
         session.execute(text("UPDATE outbox SET available_at = now() WHERE done_at IS NULL"))
     work()
     assert str(books.available(amara)) == "40.00 USD"
+
+
+def test_an_event_whose_provider_never_answers_is_parked_with_its_job_and_can_be_sent_again(
+    app, sandbox, paid, amara, tell, work, books
+):
+    from advancia.core import outbox
+    from advancia.core.db import unit_of_work
+    from advancia.providers.sandbox.faults import Fault
+
+    sandbox.fail_next(Fault.UNAVAILABLE)
+    tell("checkout.session.completed", paid.checkout_id)
+    with app.app_context(), unit_of_work() as session:  # all tries but the last have been in vain
+        row = session.scalar(
+            text(
+                "UPDATE outbox SET attempts = :n WHERE done_at IS NULL AND kind = 'apply_webhook' RETURNING id"
+            ),
+            {"n": outbox.MAX_ATTEMPTS - 1},
+        )
+    work()
+
+    def state_of_event():
+        with app.app_context():
+            return db.session.scalar(
+                text("SELECT state FROM webhook_event WHERE object_id = :id"), {"id": paid.checkout_id}
+            )
+
+    assert state_of_event() == "parked"
+    with app.app_context(), unit_of_work() as session:
+        assert outbox.send_again(session, row)
+    work()
+    assert state_of_event() == "applied"
+    assert str(books.available(amara)) == "40.00 USD"

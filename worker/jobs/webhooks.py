@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask import current_app
 
-from advancia.core.db import db
+from advancia.core.db import db, unit_of_work
 from advancia.core.jobs import Job
 from advancia.payments import services as payments
 from advancia.payments.errors import WrongCheckout
-from advancia.providers.stripe import CardGateway, Checkout
+from advancia.providers.stripe import CardGateway, Checkout, ProviderError
 from advancia.webhooks import queries, services
 from worker.tasks import Task, job
 
@@ -22,11 +22,17 @@ def apply_webhook(task: Task, event_id: int) -> None:
 
     Repeatable: what counts is the provider's present state, so neither order nor number of events matters. An event
     about a checkout that is not ours is parked for staff; trouble in reaching the provider is left to raise,
-    so that it is tried again.
+    so that it is tried again, and only after the last try the event is parked as well.
     """
     event = queries.event(db.session(), event_id)
     db.session.rollback()  # no transaction is open while the provider is asked
-    checkout = _checkout_meant_by(event)
+    try:
+        checkout = _checkout_meant_by(event)
+    except ProviderError as trouble:
+        if task.is_last_try:
+            with unit_of_work() as session:
+                services.settle(session, event_id, state="parked", outcome=f"{trouble} {trouble.detail}")
+        raise
     if checkout is None:
         with task.finish() as session:
             services.settle(session, event_id, state="ignored", outcome="It is about nothing that we act on.")
