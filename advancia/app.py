@@ -8,6 +8,7 @@ from flask_wtf import CSRFProtect
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from advancia.audit import models as _audit_trail  # noqa: F401 - the rooms above write it; migrations compare it
 from advancia.config import ROOT, Settings, load_settings, sqlalchemy_url
 from advancia.core import log
 from advancia.core.clock import utcnow

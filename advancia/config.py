@@ -20,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED_FILE = "embedded.json"
 SECRET_KEY_BYTES = 32
 DIFFERENT_CHARACTERS = 10  # fewer, and the key was typed by hand
+SEAL_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+SEAL_KEY = re.compile(r"(?:[0-9a-fA-F]{2}){32,}")
 
 # Every setting there is. A test holds this table against `.env.example`.
 NAMES = (
@@ -29,6 +31,7 @@ NAMES = (
     "PORT",
     "PUBLIC_URL",
     "SECRET_KEY",
+    "SEAL_KEYS",
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
     "REDIS_URL",
@@ -66,6 +69,7 @@ class Settings:
     port: int
     public_url: str
     secret_key: str = field(repr=False)
+    seal_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # ids and secrets, the newest first
     database_url: str = field(repr=False)
     database_owner_url: str | None = field(repr=False)
     redis_url: str = field(repr=False)
@@ -142,6 +146,7 @@ class _Reader:
             port=port,
             public_url=self._public_url(port),
             secret_key=self._secret_key(),
+            seal_keys=self._seal_keys(),
             database_url=self._database("DATABASE_URL") or "",
             database_owner_url=self._database("DATABASE_OWNER_URL", needed=False),
             redis_url=self._redis(),
@@ -220,6 +225,26 @@ class _Reader:
         if not self.is_dev and (len(key) < SECRET_KEY_BYTES or len(set(key)) < DIFFERENT_CHARACTERS):
             self._wrong(f"SECRET_KEY is too weak to sign sessions with: {how}")
         return key
+
+    def _seal_keys(self) -> tuple[tuple[str, bytes], ...]:
+        text = self.get("SEAL_KEYS")
+        how = (
+            "set it to an id and a secret, like 2026a:SECRET, where SECRET is the output of: "
+            "python3 -c 'import secrets; print(secrets.token_hex(32))'"
+        )
+        if text is None:
+            if not self.is_dev:
+                self._wrong(f"SEAL_KEYS is missing, without which the books cannot be sealed: {how}")
+            return ()
+        keys = [each.strip().partition(":") for each in text.split(",")]
+        if not all(SEAL_KEY_ID.fullmatch(name) and SEAL_KEY.fullmatch(key) for name, _, key in keys):
+            self._wrong(
+                f"SEAL_KEYS is not a list of ids and secrets of 32 bytes or more in hexadecimal: {how}"
+            )
+            return ()
+        if len({name for name, _, _ in keys}) < len(keys):
+            self._wrong("SEAL_KEYS names two keys alike: give each an id of its own, the newest first.")
+        return tuple((name, bytes.fromhex(key)) for name, _, key in keys)
 
     def _database(self, name: str, *, needed: bool = True) -> str | None:
         url = self.get(name)

@@ -30,6 +30,7 @@ from tests.support.people import Customer, new_customer
 SERVERS = "ADVANCIA_TEST_SERVERS"
 TEMPLATE = "template_advancia"
 SANDBOX_SECRET = "whsec_sandbox_for_tests"
+SEAL_SECRET = "5ea1" * 16
 
 pytest_plugins = [
     "tests.support.servers",
@@ -70,6 +71,7 @@ class Servers:
             "DATABASE_OWNER_URL": self.postgres.url("advancia_owner", database),
             "REDIS_URL": f"{self.valkey.url}?db={cache}",
             "SECRET_KEY": "a key for tests, which guards nothing at all",
+            "SEAL_KEYS": f"test:{SEAL_SECRET}",
             "SANDBOX_URL": "http://127.0.0.1:9",
             "SANDBOX_SECRET": SANDBOX_SECRET,
             "WEB_WORKERS": "1",

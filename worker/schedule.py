@@ -44,6 +44,8 @@ class Line:
 
 TABLE = (
     Line(Job.EXPIRE_DEPOSITS, "* * * * *"),
+    Line(Job.ROLL_UP_LEDGER, "* * * * *"),
+    Line(Job.SEAL_LEDGER, "* * * * *"),
     Line(Job.SWEEP, "17 * * * *"),
     Line(Job.CHECK_LEDGER, "0 2 * * *"),
 )

@@ -18,6 +18,7 @@ def good(tmp_path):
         "ADVANCIA_ENV": "production",
         "PUBLIC_URL": "https://pay.example.com",
         "SECRET_KEY": STRONG,
+        "SEAL_KEYS": f"2026a:{STRONG}{STRONG}",
         "DATABASE_URL": "postgresql://app@db/advancia",
         "REDIS_URL": "redis://cache:6379/0",
         "SMTP_URL": "smtp://user:password@mail.example.com:587",
@@ -37,6 +38,10 @@ def test_a_production_with_everything_set_starts(good):
         ("SECRET_KEY", "", "SECRET_KEY is missing"),
         ("SECRET_KEY", "changeme", "SECRET_KEY is too weak"),
         ("SECRET_KEY", "a" * 64, "SECRET_KEY is too weak"),
+        ("SEAL_KEYS", "", "SEAL_KEYS is missing"),
+        ("SEAL_KEYS", STRONG, "SEAL_KEYS is not a list of ids and secrets"),
+        ("SEAL_KEYS", f"2026a:{STRONG}", "SEAL_KEYS is not a list of ids and secrets"),
+        ("SEAL_KEYS", f"a:{STRONG * 2},a:{STRONG * 2}", "SEAL_KEYS names two keys alike"),
         ("DATABASE_URL", "", "DATABASE_URL is missing"),
         ("DATABASE_URL", "mysql://db/advancia", "DATABASE_URL does not begin with postgresql://"),
         ("REDIS_URL", "memcached://x", "REDIS_URL is 'memcached://x'"),
@@ -99,6 +104,14 @@ def test_webhook_secrets_may_be_several(good):
     )
 
     assert settings.stripe_webhook_secrets == ("whsec_a", "whsec_b")
+
+
+def test_seal_keys_are_told_newest_first(good):
+    settings = load_settings({**good, "SEAL_KEYS": f"2027:{'ab' * 32}, 2026:{'cd' * 40}"})
+
+    assert settings.seal_keys == (("2027", b"\xab" * 32), ("2026", b"\xcd" * 40))
+    assert "ab" * 16 not in repr(settings)
+    assert repr(b"\xab")[2:-1] not in repr(settings)
 
 
 @pytest.mark.parametrize("url", ["postgres://h/d", "postgresql://h/d", "postgresql+psycopg://h/d"])

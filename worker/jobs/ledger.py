@@ -1,12 +1,18 @@
-"""The nightly proof of the books."""
+"""Keeping the books provable: their roll-ups, their seals, and the nightly proof."""
 
 from __future__ import annotations
+
+import time
+
+from flask import current_app
 
 from advancia.core import log
 from advancia.core.db import db
 from advancia.core.jobs import Job
-from advancia.ledger import check
+from advancia.ledger import check, horizon, seals
 from worker.tasks import Task, job
+
+LONGEST_SEALING = 60.0  # seconds; what is left then is sealed by the next turn
 
 _log = log.logger(__name__)
 
@@ -23,3 +29,38 @@ def check_ledger(_task: Task) -> None:
         entries=report.entries,
         differences=[str(d) for d in report.differences],
     )
+
+
+@job(Job.ROLL_UP_LEDGER)
+def roll_up_ledger(_task: Task) -> None:
+    """Sum up the house's accounts, so that their balances stay quick to read. Safe to run twice, and at any time."""
+    try:
+        horizon.roll_up(db.session())
+    except horizon.HeldBack as trouble:
+        _log.warning("ledger_roll_up_waits", trouble=str(trouble))
+
+
+@job(Job.SEAL_LEDGER)
+def seal_ledger(_task: Task) -> None:
+    """Seal what has become final, after a pause in as many turns as it takes; the heads go to the log.
+
+    Each seal is committed by itself: a run that dies in between is continued by the next, and of two runs at
+    once each block is sealed by one.
+    """
+    until = time.monotonic() + LONGEST_SEALING
+    try:
+        for seal in seals.seal(db.session(), current_app.extensions["settings"].seal_keys):
+            _log.info(
+                "ledger_sealed", seal=seal.chained, key=seal.key_id, upto=seal.upto_txn, entries=seal.entries
+            )
+            if time.monotonic() > until:
+                break
+    except (horizon.HeldBack, seals.NoSealKey) as trouble:
+        lag = seals.seal_lag(db.session())
+        _log.warning(
+            "ledger_seal_waits",
+            trouble=str(trouble),
+            transactions=lag.transactions,
+            lines=lag.lines,
+            since=lag.since and lag.since.isoformat(),
+        )
