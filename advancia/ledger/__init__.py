@@ -1,10 +1,25 @@
-"""The double-entry ledger. `post` is the only way in which money moves; everything else here reads.
+"""The double-entry ledger. Money moves by being posted, and in no other way; what does not post only reads.
 
 All amounts are `Money` (whole minor units). Nothing here commits: the caller's unit of work does.
 """
 
 from advancia.ledger.accounts import HOUSE, AccountKey, available, clearing, held, house, receivable
-from advancia.ledger.errors import InsufficientFunds, LedgerError, MalformedPosting, ReferenceConflict
+from advancia.ledger.errors import (
+    AlreadyDone,
+    AlreadyRefunded,
+    AlreadyResolved,
+    AlreadyReversed,
+    CaptureTooLarge,
+    InsufficientFunds,
+    LedgerError,
+    MalformedPosting,
+    NoSuchTransaction,
+    NotRefundable,
+    NotReversible,
+    ReferenceConflict,
+    RefundTooLarge,
+)
+from advancia.ledger.movements import capture, hold, refund, release, reverse
 from advancia.ledger.posting import Posted, Posting, post
 from advancia.ledger.queries import (
     Cursor,
@@ -23,6 +38,11 @@ from advancia.ledger.queries import (
 __all__ = [
     "HOUSE",
     "AccountKey",
+    "AlreadyDone",
+    "AlreadyRefunded",
+    "AlreadyResolved",
+    "AlreadyReversed",
+    "CaptureTooLarge",
     "Cursor",
     "Direction",
     "Entry",
@@ -31,19 +51,28 @@ __all__ = [
     "InsufficientFunds",
     "LedgerError",
     "MalformedPosting",
+    "NoSuchTransaction",
+    "NotRefundable",
+    "NotReversible",
     "Posted",
     "Posting",
     "ReferenceConflict",
+    "RefundTooLarge",
     "Transaction",
     "available",
     "balance",
     "balances_of",
+    "capture",
     "clearing",
     "entries_of",
     "held",
+    "hold",
     "house",
     "post",
     "receivable",
+    "refund",
+    "release",
+    "reverse",
     "transaction",
     "version_of",
 ]

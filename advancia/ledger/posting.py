@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -68,17 +69,25 @@ def post(
     work must be rolled back; nothing has moved and the reference is free. The caller commits.
     """
     legs = _net(postings)
+    with refusals(reference):
+        return carry_out(session, POST, _parameters(reference, kind, legs, meta, effective_at))
+
+
+def carry_out(session: Session, sql: str, parameters: tuple[Any, ...]) -> Posted:
+    """Call one of the functions that post, in one round trip."""
+    row = session.connection().exec_driver_sql(sql, parameters).one()
+    return Posted(row.txn_id, row.replayed)
+
+
+@contextmanager
+def refusals(reference: str) -> Iterator[None]:
+    """Raise what the database's refusal to post under `reference` means; let other errors through as they are."""
     try:
-        row = (
-            session.connection()
-            .exec_driver_sql(POST, _parameters(reference, kind, legs, meta, effective_at))
-            .one()
-        )
+        yield
     except DBAPIError as error:
         if isinstance(error.orig, DriverError):
             _refuse(error.orig, reference)
         raise
-    return Posted(row.txn_id, row.replayed)
 
 
 def _net(postings: Iterable[Posting]) -> list[tuple[Leg, int]]:
@@ -110,19 +119,19 @@ def _parameters(
     return (
         reference,
         kind,
-        _numbers(holder for (holder, _, _), _ in legs),
+        numbers(holder for (holder, _, _), _ in legs),
         [asset for (_, asset, _), _ in legs],
         [purpose for (_, _, purpose), _ in legs],
-        _numbers(change for _, change in legs),
+        numbers(change for _, change in legs),
         None if meta is None else json.dumps(meta),
         effective_at,
         context.request_id.get(),
     )
 
 
-def _numbers(values: Iterable[int]) -> str:
+def numbers(values: Iterable[int | None]) -> str:
     """An array as its literal: a list would get another type, and so another plan, for each size of number."""
-    return f"{{{','.join(map(str, values))}}}"
+    return f"{{{','.join('null' if value is None else str(value) for value in values)}}}"
 
 
 def _refuse(error: DriverError, reference: str) -> None:

@@ -17,6 +17,15 @@ FOLDER = Path(__file__).parent.parent / "sql" / "ledger"
 FILES = (
     "0003_links.sql",
     "0003_linked_fingerprint.sql",
+    "0003_begin_posting.sql",
+    "0003_move.sql",
+    "0003_takeable.sql",
+    "0003_legs_of.sql",
+    "0003_post_linked.sql",
+    "0003_hold.sql",
+    "0003_resolve.sql",
+    "0003_reverse.sql",
+    "0003_refund.sql",
     "0003_grants.sql",
 )
 

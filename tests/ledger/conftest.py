@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from advancia import ledger
 from advancia.config import Settings, sqlalchemy_url
 from advancia.core.money import Money
-from advancia.ledger import Posted, Posting, available, clearing
+from advancia.ledger import Posted, Posting, available, clearing, held, receivable
 
 RIVALS = 25  # connections at once; the test server has a hundred for all test processes
 
@@ -45,6 +45,20 @@ class Bank:
 
     def send(self, source: int, destination: int, amount: Money, **more: Any) -> Posted:
         return self.post(Posting(available(source), available(destination), amount), kind="transfer", **more)
+
+    def do(self, action: Callable[..., Posted], **words: Any) -> Posted:
+        """Call `ledger.hold`, `ledger.capture` and the like."""
+        with self.session() as session:
+            posted = action(session, **words)
+            session.commit()
+            return posted
+
+    def balances(self, user_id: int, like: Money) -> tuple[str, str, str]:
+        """What is available, held, and owed (negative), as figures."""
+        with self.session() as session:
+            of = (ledger.balance(session, key(user_id), like.asset) for key in (available, held, receivable))
+            first, second, third = (balance.figure() for balance in of)
+            return first, second, third
 
     def available(self, user_id: int, like: Money) -> Money:
         with self.session() as session:
