@@ -82,7 +82,7 @@ def history(
         assets=[wanted.asset] if wanted.asset else None,
         kinds=[wanted.kind] if wanted.kind else None,
         since=_start_of(wanted.since),
-        until=_start_of(wanted.until + timedelta(days=1)) if wanted.until else None,
+        until=_end_of(wanted.until),
         direction=wanted.direction,
         before=_read_cursor(before) if before else None,
         limit=size + 1,
@@ -147,3 +147,7 @@ def _read_cursor(written: str) -> ledger.Cursor:
 
 def _start_of(day: date | None) -> datetime | None:
     return datetime.combine(day, time(), UTC) if day else None
+
+
+def _end_of(day: date | None) -> datetime | None:
+    return _start_of(day + timedelta(days=1)) if day and day < date.max else None

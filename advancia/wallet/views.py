@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 from flask import Blueprint, request, url_for
@@ -79,6 +79,8 @@ def movement(reference: str) -> ResponseReturnValue:
 
 
 def _history_url(**more: str) -> str:
-    """This history with its filters, on another page of it."""
-    kept: dict[str, Any] = {name: value for name, value in request.args.items() if value and name != "before"}
+    """This history with its filters, on another page of it. Nothing else of the address is taken along."""
+    kept: dict[str, Any] = {
+        each.name: value for each in fields(queries.Filters) if (value := request.args.get(each.name))
+    }
     return url_for(".history", **{**kept, **more})

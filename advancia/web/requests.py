@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from http import HTTPStatus
 
-from flask import Flask, Response, g, request
+from flask import Flask, Response, abort, g, request
 
 from advancia.core import context, db, log
 
@@ -28,6 +28,8 @@ def _begin() -> None:
     if request.method in SAFE_METHODS:
         g.reading_only = db.reading_only()
         g.reading_only.__enter__()
+    if "\0" in request.path:  # which no text of the database can hold, so nothing is called so
+        abort(404)
 
 
 def _finish(response: Response) -> Response:

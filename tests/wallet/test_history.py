@@ -74,12 +74,30 @@ def test_a_filter_shows_only_what_it_says(amara_page, query, count):
 
 
 @pytest.mark.parametrize(
-    "query", ["asset=DOGE", "since=yesterday", "before=x", "since=2026-02-30", "before=1-2-3", "direction=up"]
+    "query",
+    [
+        "asset=DOGE",
+        "since=yesterday",
+        "before=x",
+        "since=2026-02-30",
+        "before=1-2-3",
+        "direction=up",
+        "since=0001-01-01&until=9999-12-31",
+        "endpoint=x&before=x",
+        "_method=x&before=x",
+        "_external=1&_scheme=javascript",
+        "asset=%00&before=%00",
+    ],
 )
 def test_an_address_that_was_tampered_with_still_gives_a_page(amara_page, query):
     answer = amara_page.get(f"/history?{query}")
 
     assert answer.status in (200, 303)
+    assert "javascript:" not in answer.html
+
+
+def test_a_reference_that_no_text_can_hold_is_not_found(amara_page):
+    assert amara_page.get("/history/transfer:%00").status == 404
 
 
 def test_only_the_list_is_sent_to_htmx(amara_page):
