@@ -60,6 +60,9 @@ def policy(nonce: str, form_targets: str) -> str:
             "base-uri 'none'",
             "frame-ancestors 'none'",
             "object-src 'none'",
+            # Texts become elements through htmx's policy alone, which hx-csp guards by the nonce.
+            "require-trusted-types-for 'script'",
+            "trusted-types htmx",
         )
     )
 
