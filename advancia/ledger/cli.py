@@ -11,8 +11,10 @@ from flask.cli import AppGroup
 from advancia.core.db import db
 from advancia.ledger import check
 from advancia.ledger.check import LedgerReport
+from advancia.ledger.export_cli import export_command
 
 ledger_cli = AppGroup("ledger", help="The double-entry ledger.")
+ledger_cli.add_command(export_command)
 
 
 @ledger_cli.command("check")
