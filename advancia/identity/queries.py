@@ -27,12 +27,13 @@ class Person:
 
 
 @dataclass(frozen=True)
-class Credential:
-    """What a sign-in is checked against."""
+class Credentials:
+    """What a sign-in is checked against: the person's, and the newest sign-up's that waits for its code."""
 
-    password_hash: str
-    user_id: int | None = None
-    sign_up_id: UUID | None = None
+    user_id: int | None
+    password_hash: str | None
+    sign_up_id: UUID | None
+    sign_up_password_hash: str | None
 
 
 @dataclass(frozen=True)
@@ -74,21 +75,22 @@ def open_session(session: Session, token: str) -> OpenSession | None:
     return OpenSession(*row) if row else None
 
 
-def credential_of(session: Session, email: str) -> Credential | None:
-    """What to check a password for `email` against: the person's, or the newest sign-up's that waits for its code."""
+def credentials_of(session: Session, email: str) -> Credentials:
+    """What to check a password for `email` against.
+
+    A sign-up counts whether or not the address has an account, for else its password would tell which it is.
+    """
     email = email.lower()
     person = session.execute(
-        select(User.password_hash, User.id).where(User.email == email, User.suspended_at.is_(None))
+        select(User.id, User.password_hash).where(User.email == email, User.suspended_at.is_(None))
     ).first()
-    if person:
-        return Credential(person.password_hash, user_id=person.id)
     claim = session.execute(
-        select(SignUp.password_hash, SignUp.id)
-        .where(SignUp.email == email, SignUp.verified_at.is_(None), ~SignUp.user_exists)
+        select(SignUp.id, SignUp.password_hash)
+        .where(SignUp.email == email, SignUp.verified_at.is_(None))
         .order_by(SignUp.created_at.desc())
         .limit(1)
     ).first()
-    return Credential(claim.password_hash, sign_up_id=claim.id) if claim else None
+    return Credentials(*(person or (None, None)), *(claim or (None, None)))
 
 
 def sign_up_email(session: Session, sign_up_id: UUID) -> str | None:

@@ -129,16 +129,16 @@ def create_session() -> ResponseReturnValue:
     except TooManyTries as refusal:
         form.refuse(form.password, str(refusal))
         return _login_page(form, status=429)
-    credential = queries.credential_of(db.session(), entered(form.email))
+    known = queries.credentials_of(db.session(), entered(form.email))
     # No connection is kept waiting while the password is hashed.
     db.session.rollback()
-    right = passwords.matches(credential.password_hash if credential else None, entered(form.password))
-    if not right or credential is None:
-        form.refuse(form.password, WRONG)
-        return _login_page(form, status=422)
-    if credential.user_id is None:
-        return _finish_sign_up(credential.sign_up_id)
-    return _sign_in(credential.user_id, attempt_id=attempt_id, wanted=form.next.data)
+    right = passwords.match_among((known.password_hash, known.sign_up_password_hash), entered(form.password))
+    if right == 0 and known.user_id is not None:
+        return _sign_in(known.user_id, attempt_id=attempt_id, wanted=form.next.data)
+    if right is not None:
+        return _finish_sign_up(known.sign_up_id)
+    form.refuse(form.password, WRONG)
+    return _login_page(form, status=422)
 
 
 @bp.post("/logout")

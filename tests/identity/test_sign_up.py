@@ -113,6 +113,34 @@ def test_an_address_with_an_account_looks_the_same_and_its_owner_is_told(
     assert code_for(amara.email) is None
 
 
+def answers_to(page, email):
+    """What somebody sees who signs up with an address, tries codes, and then tries the password that they chose."""
+    sign_up(page, email)
+    seen = [page.submit("/verify-email", "form#verify-form", code="00000").text]
+    seen += [page.submit("/verify-email", "form#verify-form", code="000000").text for _ in range(6)]
+    seen += [page.submit("/verify-email", "form[action$='/resend']").location]
+    seen += [page.submit("/verify-email", "form#verify-form", code="000000").text]
+    page.transport.client.delete_cookie("session")
+    signed_in = page.submit("/login", email=email, password=PASSWORD)
+    seen += [f"{signed_in.status} {signed_in.headers.get('Location')}", page.get("/verify-email").text]
+    return [each.replace(email, "…") for each in seen]
+
+
+def test_neither_codes_nor_the_password_of_a_sign_up_tell_whether_the_address_has_an_account(
+    app, page, customer, monkeypatch
+):
+    from tests.support.pages import InProcess, Page
+
+    monkeypatch.setattr("advancia.identity.services.sign_up.secrets.choice", lambda _digits: "7")
+    amara = customer("Amara Okafor")
+    with app.app_context(), unit_of_work() as session:  # and her password is another than the stranger's
+        session.execute(text("UPDATE users SET password_hash = 'x' WHERE id = :id"), {"id": amara.id})
+
+    known, unknown = answers_to(page, amara.email), answers_to(Page(InProcess(app)), fresh())
+    assert known == unknown
+    assert known[9] == "303 /verify-email"
+
+
 def test_no_code_opens_a_sign_up_for_an_address_that_has_an_account(page, customer):
     amara = customer("Amara Okafor")
     sign_up(page, amara.email)

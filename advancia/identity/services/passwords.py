@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import unicodedata
+from collections.abc import Sequence
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
@@ -38,6 +39,11 @@ def matches(stored: str | None, password: str) -> bool:
         except (VerificationError, InvalidHashError):
             return False
     return stored is not None
+
+
+def match_among(stored: Sequence[str | None], password: str) -> int | None:
+    """The place of the first stored hash that `password` belongs to. `None` takes the time of all, whatever is stored."""
+    return next((place for place, each in enumerate(stored) if matches(each, password)), None)
 
 
 def weakness(password: str, *, name: str, email: str) -> str | None:
