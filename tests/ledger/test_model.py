@@ -1,19 +1,45 @@
-"""The database against a model in a few lines of Python, step by step, over random histories."""
+"""The database against a model in a page of Python, step by step, over random histories."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 from uuid import uuid4
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+from sqlalchemy import text
 
 from advancia import ledger
 from advancia.core.money import Money, asset
-from advancia.ledger import AccountKey, InsufficientFunds, LedgerError, Posted, Posting, ReferenceConflict
+from advancia.ledger import (
+    AccountKey,
+    AlreadyRefunded,
+    AlreadyResolved,
+    AlreadyReversed,
+    CaptureTooLarge,
+    InsufficientFunds,
+    LedgerError,
+    MalformedPosting,
+    NoSuchTransaction,
+    NotRefundable,
+    NotReversible,
+    Posted,
+    Posting,
+    ReferenceConflict,
+    RefundTooLarge,
+    check,
+)
 from tests.ledger.conftest import Bank
 
 CODES = ("USD", "ETH")
@@ -24,14 +50,49 @@ GUARDED = ("available", "held")
 # An account by its place: one of three customers and a purpose, or 3 for the house.
 customers_places = st.tuples(st.integers(0, 2), st.sampled_from(OF_CUSTOMERS))
 places = st.one_of(customers_places, st.tuples(st.just(3), st.sampled_from(OF_HOUSE)))
-amounts = st.one_of(st.integers(1, 50), st.sampled_from([10**18, 3 * 10**19]))
+destinations = st.one_of(
+    st.tuples(st.integers(0, 2), st.just("available")), st.tuples(st.just(3), st.sampled_from(OF_HOUSE))
+)
+small = st.integers(1, 50)
+amounts = st.one_of(small, st.sampled_from([10**18, 3 * 10**19]))
 assets = st.sampled_from(CODES)
+users = st.integers(0, 2)
 
 moves = st.tuples(places, places, amounts, assets).filter(lambda move: move[0] != move[1])
 # Without these, nearly everything would be refused for want of money.
 fundings = st.tuples(st.just((3, "clearing.stripe")), customers_places, amounts, assets)
+payments = st.tuples(st.just((3, "clearing.stripe")), st.tuples(users, st.just("available")), amounts, assets)
+
+numbers = st.integers(0, 40)  # of references; few enough to meet again
+earlier = st.integers(0, 15)  # which earlier transaction, counted back from the newest; 15 is none
+shares = st.integers(0, 4)  # in quarters, rounded down, plus one: more than all of it now and then
 
 Account = tuple[int, str, str]  # holder, asset, purpose
+Legs = dict[Account, int]
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A transaction of the model. `content` is what a repeat must have in common with it."""
+
+    txn_id: int
+    legs: Legs
+    content: tuple[Any, ...]
+
+    @property
+    def link(self) -> str:
+        return str(self.content[0])
+
+    @property
+    def of(self) -> str:
+        return str(self.content[1])
+
+
+class Refused(Exception):
+    """What the model expects the ledger to raise."""
+
+    def __init__(self, as_: type[Exception]) -> None:
+        self.as_ = as_
 
 
 class Books(RuleBasedStateMachine):
@@ -44,61 +105,307 @@ class Books(RuleBasedStateMachine):
         self.users = [type(self).new_user_id() for _ in range(3)]
         self.balances: dict[Account, int] = defaultdict(int)
         self.history: dict[tuple[int, str], list[tuple[int, int]]] = defaultdict(list)
-        self.posted: dict[str, tuple[int, dict[Account, int]]] = {}
+        self.posted: dict[str, Stored] = {}
+        self.done: dict[str, tuple] = {}  # the calls that led there
+        for number in range(3):
+            for place, (code, amount) in enumerate((("USD", 100), ("ETH", 2 * 10**19))):
+                self.post(100 + 2 * number + place, [((3, "fees"), (number, "available"), amount, code)])
 
-    @rule(number=st.integers(0, 8), chosen=st.lists(st.one_of(moves, fundings), min_size=1, max_size=4))
+    # What is asked of both
+
+    @rule(number=numbers, chosen=st.lists(st.one_of(moves, fundings), min_size=1, max_size=4))
     def post(self, number: int, chosen: list) -> None:
         postings = [
             Posting(self.key(source), self.key(destination), Money(amount, asset(code)))
             for source, destination, amount, code in chosen
         ]
-        legs = net(postings)
-        if not legs:
-            return
+        if legs := net(postings):
+            self.step(number, ("post", legs), lambda: legs, ledger.post, kind="test", postings=postings)
+
+    @rule(number=numbers, payment=payments)
+    def pay_in(self, number: int, payment: tuple) -> None:
+        self.post(number, [payment])
+
+    @rule(number=numbers, user=users, amount=small | amounts, code=assets)
+    def hold(self, number: int, user: int, amount: int, code: str) -> None:
+        user_id = self.users[user]
+        legs = {(user_id, code, "available"): -amount, (user_id, code, "held"): amount}
+        self.step(
+            number,
+            ("hold", legs),
+            lambda: legs,
+            ledger.hold,
+            kind="test",
+            user_id=user_id,
+            amount=Money(amount, asset(code)),
+        )
+
+    @rule(
+        number=numbers,
+        back=earlier,
+        to=destinations,
+        share=st.none() | shares,
+        fee=st.booleans(),
+    )
+    def capture(self, number: int, back: int, to: tuple, share: int | None, fee: bool) -> None:
+        of = self.earlier(back, "hold")
+        held, _, code = self.holding(of)
+        amount = None if share is None else held * share // 4 + 1
+        parts = {self.key(to): amount}
+        if fee:
+            parts[ledger.house("treasury")] = 1
+        self.step(
+            number,
+            ("resolve", of, code, tuple(parts.items())),
+            lambda: self.resolved(of, parts),
+            ledger.capture,
+            hold_reference=of,
+            destination=self.key(to),
+            amount=None if amount is None else Money(amount, asset(code)),
+            besides={ledger.house("treasury"): Money(1, asset(code))} if fee else None,
+            kind="test",
+        )
+
+    @precondition(lambda self: self.has_hold)
+    @rule(number=numbers, back=earlier)
+    def release(self, number: int, back: int) -> None:
+        of = self.earlier(back, "hold")
+        _, _, code = self.holding(of)
+        self.step(
+            number,
+            ("resolve", of, code, ()),
+            lambda: self.resolved(of, {}),
+            ledger.release,
+            hold_reference=of,
+            kind="test",
+        )
+
+    @rule(number=numbers, back=earlier, allow_debt=st.booleans())
+    def reverse(self, number: int, back: int, allow_debt: bool) -> None:
+        of = self.earlier(back)
+        self.step(
+            number,
+            ("reverse", of),
+            lambda: self.mirrored(of),
+            ledger.reverse,
+            allow_debt=allow_debt,
+            transaction_reference=of,
+            reason="test",
+        )
+
+    @rule(number=numbers, back=earlier, share=shares, to=st.none() | destinations, allow_debt=st.booleans())
+    def refund(self, number: int, back: int, share: int, to: tuple | None, allow_debt: bool) -> None:
+        of = self.earlier(back)
+        legs = self.posted[of].legs if of in self.posted else {(0, "USD", ""): 1}
+        ((_, code, _), got) = max(legs.items(), key=lambda leg: leg[1])
+        amount = got * share // 4 + 1
+        destination = self.key(to) if to else self.payer(of)
+        self.step(
+            number,
+            ("refund", of, code, amount, destination),
+            lambda: self.refunded(of, code, amount, destination, chosen=to is not None),
+            ledger.refund,
+            allow_debt=allow_debt,
+            transaction_reference=of,
+            amount=Money(amount, asset(code)),
+            destination=self.key(to) if to else None,
+        )
+
+    @rule(back=earlier)
+    def again(self, back: int) -> None:
+        """A repeat of something that was posted, as after a lost answer."""
+        if done := list(self.done.values()):
+            number, content, legs_of, action, words = done[-1 - back % len(done)]
+            self.step(number, content, legs_of, action, **words)
+
+    # What the model makes of it
+
+    def step(
+        self,
+        number: int,
+        content: tuple,
+        legs_of: Callable[[], Legs],
+        action: Callable[..., Posted],
+        **words: Any,
+    ) -> None:
+        """Do it in both: refused in both for the same reason, or moved in both by the same legs."""
         reference = f"model:{self.run}:{number}"
-        expected = self.expected(reference, legs)
+        debt = words.get("allow_debt", False)
         try:
-            outcome = self.bank.post(*postings, reference=reference)
-        except LedgerError as refusal:
-            outcome = refusal
-        assert type(outcome) is expected
-        if isinstance(outcome, Posted):
-            self.keep(reference, legs, outcome)
-        if isinstance(outcome, InsufficientFunds):
-            short = (outcome.account.holder, outcome.asked.asset.code, outcome.account.purpose)
-            assert (outcome.available.minor, outcome.asked.minor) == (self.balances[short], -legs[short])
+            legs = self.expected(reference, content, legs_of, debt=debt)
+        except Refused as refusal:
+            legs = refusal.as_
+        try:
+            outcome = self.bank.do(action, reference=reference, **words)
+        except (LedgerError, MalformedPosting) as error:
+            assert type(error) is legs  # noqa: PT017 - that it raises is no more than one outcome
+            self.told(error)
+            return
+        assert not isinstance(legs, type), f"The ledger let through what should be {legs}."
+        assert outcome.replayed == (reference in self.posted)
+        if outcome.replayed:
+            assert outcome.txn_id == self.posted[reference].txn_id
+        else:
+            self.done[reference] = (number, content, legs_of, action, words)
+            self.keep(reference, Stored(outcome.txn_id, legs, content))
+
+    def told(self, refusal: Exception) -> None:
+        """A refusal for want of money says what there is."""
+        if isinstance(refusal, InsufficientFunds):
+            short = (refusal.account.holder, refusal.asked.asset.code, refusal.account.purpose)
+            assert refusal.available.minor == self.balances[short] < refusal.asked.minor
+
+    def expected(self, reference: str, content: tuple, legs_of: Callable[[], Legs], *, debt: bool) -> Legs:
+        wants = content[1] if content[0] in ("resolve", "reverse", "refund") else None
+        if wants is not None and (
+            wants not in self.posted or (content[0] == "resolve" and self.posted[wants].link != "hold")
+        ):
+            raise Refused(NoSuchTransaction)
+        if content[0] == "resolve":
+            self.whole(content)
+        if reference in self.posted:
+            if not self.is_repeat(self.posted[reference], content):
+                raise Refused(ReferenceConflict)
+            return self.posted[reference].legs
+        return self.covered(legs_of(), debt=debt)
+
+    def is_repeat(self, stored: Stored, content: tuple) -> bool:
+        if content[0] == "resolve":  # however it is spelled, what counts is what moves
+            return stored.content[:2] == content[:2] and stored.legs == self.ended(
+                content[1], dict(content[3])
+            )
+        return stored.content == content
+
+    def covered(self, legs: Legs, *, debt: bool) -> Legs:
+        """The legs with what is short taken from the receivable, if a debt is allowed."""
+        covered: Legs = defaultdict(int)
+        for account, change in sorted(legs.items()):
+            holder, code, purpose = account
+            short = max(-(self.balances[account] + change), 0) if purpose in GUARDED and change < 0 else 0
+            if short and not debt:
+                raise Refused(InsufficientFunds)
+            covered[holder, code, "receivable"] -= short
+            covered[account] += change + short
+        return {account: change for account, change in covered.items() if change}
+
+    def whole(self, content: tuple) -> None:
+        held, _, _ = self.holding(content[1])
+        known = sum(amount for _, amount in content[3] if amount is not None)
+        if known > held or (known == held and any(amount is None for _, amount in content[3])):
+            raise Refused(CaptureTooLarge)
+
+    def ended(self, of: str, shares: dict[AccountKey, int | None]) -> Legs:
+        held, user_id, code = self.holding(of)
+        left = held - sum(amount for amount in shares.values() if amount is not None)
+        legs: Legs = defaultdict(int)
+        legs[user_id, code, "held"] = -held
+        for key, amount in shares.items():
+            legs[key.holder, code, key.purpose] += left if amount is None else amount
+        if None not in shares.values():
+            legs[user_id, code, "available"] += left
+        return {account: change for account, change in legs.items() if change}
+
+    def resolved(self, of: str, shares: dict[AccountKey, int | None]) -> Legs:
+        if self.linked("resolve", of):
+            raise Refused(AlreadyResolved)
+        return self.ended(of, shares)
+
+    def mirrored(self, of: str) -> Legs:
+        if self.linked("reverse", of):
+            raise Refused(AlreadyReversed)
+        if self.refunds_of(of):
+            raise Refused(AlreadyRefunded)
+        legs = {account: -change for account, change in self.in_all(of).items()}
+        if self.posted[of].link in ("hold", "reverse") or not legs:
+            raise Refused(NotReversible)
+        return legs
+
+    def refunded(self, of: str, code: str, amount: int, to: AccountKey | None, *, chosen: bool) -> Legs:
+        legs = self.in_all(of)
+        payees = {holder for (holder, _, _), change in legs.items() if change > 0 and holder != ledger.HOUSE}
+        payers = sum(change < 0 for change in legs.values())
+        one_asset = len({each for _, each, _ in legs}) == 1
+        if self.posted[of].link in ("hold", "reverse", "refund") or not (
+            one_asset and len(payees) == 1 and (chosen or payers == 1)
+        ):
+            raise Refused(NotRefundable)
+        (payee,) = payees
+        assert to is not None
+        if to.holder == payee:
+            raise Refused(MalformedPosting)
+        if self.linked("reverse", of):
+            raise Refused(AlreadyReversed)
+        got = sum(change for (holder, _, _), change in legs.items() if holder == payee and change > 0)
+        if amount > got - sum(each.content[3] for each in self.refunds_of(of)):
+            raise Refused(RefundTooLarge)
+        return {(payee, code, "available"): -amount, (to.holder, code, to.purpose): amount}
+
+    # What the model looks up
+
+    @property
+    def has_hold(self) -> bool:
+        return any(stored.link == "hold" for stored in self.posted.values())
 
     def key(self, place: tuple[int, str]) -> AccountKey:
         number, purpose = place
         return AccountKey(ledger.HOUSE if number == 3 else self.users[number], purpose)
 
-    def expected(self, reference: str, legs: dict[Account, int]) -> type:
-        if reference in self.posted:
-            return Posted if self.posted[reference][1] == legs else ReferenceConflict
-        short = any(leg[2] in GUARDED and self.balances[leg] + change < 0 for leg, change in legs.items())
-        return InsufficientFunds if short else Posted
+    def earlier(self, back: int, link: str | None = None) -> str:
+        found = [each for each, stored in self.posted.items() if link in (None, stored.link)]
+        return found[-1 - back % len(found)] if found and back < 15 else "never"
 
-    def keep(self, reference: str, legs: dict[Account, int], outcome: Posted) -> None:
-        assert outcome.replayed == (reference in self.posted)
-        if outcome.replayed:
-            assert outcome.txn_id == self.posted[reference][0]
-            return
-        self.posted[reference] = (outcome.txn_id, legs)
-        for leg, change in legs.items():
-            self.balances[leg] += change
-            if leg[2] == "available":
-                self.history[leg[0], leg[1]].insert(0, (change, self.balances[leg]))
+    def linked(self, link: str, of: str) -> list[Stored]:
+        return [stored for stored in self.posted.values() if stored.link == link and stored.of == of]
+
+    def refunds_of(self, of: str) -> list[Stored]:
+        return [
+            stored
+            for reference, stored in self.posted.items()
+            if stored.link == "refund" and stored.of == of and not self.linked("reverse", reference)
+        ]
+
+    def holding(self, of: str) -> tuple[int, int, str]:
+        if of not in self.posted:
+            return 0, 0, "USD"
+        ((user_id, code, _), amount) = next(leg for leg in self.posted[of].legs.items() if leg[1] > 0)
+        return amount, user_id, code
+
+    def in_all(self, of: str) -> Legs:
+        """What it came to, a capture or release seen together with its hold."""
+        legs: Legs = defaultdict(int)
+        for (holder, code, purpose), change in self.posted[of].legs.items():
+            from_available = purpose == "held" and self.posted[of].link == "resolve"
+            legs[holder, code, "available" if from_available else purpose] += change
+        return {account: change for account, change in legs.items() if change}
+
+    def payer(self, of: str) -> AccountKey | None:
+        if of not in self.posted:
+            return None
+        paid = [account for account, change in self.in_all(of).items() if change < 0]
+        return AccountKey(paid[0][0], paid[0][2]) if len(paid) == 1 else None
+
+    def keep(self, reference: str, stored: Stored) -> None:
+        self.posted[reference] = stored
+        for account, change in stored.legs.items():
+            self.balances[account] += change
+            if account[2] == "available":
+                self.history[account[0], account[1]].insert(0, (change, self.balances[account]))
+
+    # What must hold
 
     @invariant()
     def balances_agree(self) -> None:
         with self.bank.session() as session:
-            for user in self.users:
-                for holding in ledger.balances_of(session, user):
-                    code = holding.asset.code
-                    assert holding.available.minor == self.balances[user, code, "available"]
-                    assert holding.held.minor == self.balances[user, code, "held"]
-                    owed = ledger.balance(session, ledger.receivable(user), holding.asset)
-                    assert owed.minor == self.balances[user, code, "receivable"]
+            rows = session.execute(
+                text("select holder, asset, purpose, balance from ledger.account where holder = any(:users)"),
+                {"users": self.users},
+            )
+            told = {(holder, code, purpose): int(balance) for holder, code, purpose, balance in rows}
+        of_customers = {
+            account: minor for account, minor in self.balances.items() if account[0] != ledger.HOUSE
+        }
+        assert {account for account, minor in of_customers.items() if minor} <= told.keys()
+        assert all(of_customers.get(account, 0) == minor for account, minor in told.items())
 
     def teardown(self) -> None:
         with self.bank.session() as session:
@@ -107,12 +414,12 @@ class Books(RuleBasedStateMachine):
                     rows = ledger.entries_of(session, user, limit=1000, assets=[code])
                     told = [(row.amount.minor, row.balance_after.minor) for row in rows]
                     assert told == self.history[user, code]
-                entries = sum(leg[0] == user for _, legs in self.posted.values() for leg in legs)
+                entries = sum(leg[0] == user for stored in self.posted.values() for leg in stored.legs)
                 assert ledger.version_of(session, user) == entries
 
 
-def net(postings: list[Posting]) -> dict[Account, int]:
-    legs: dict[Account, int] = defaultdict(int)
+def net(postings: list[Posting]) -> Legs:
+    legs: Legs = defaultdict(int)
     for posting in postings:
         for (holder, purpose), change in (
             (posting.source, -posting.amount.minor),
@@ -131,6 +438,8 @@ def test_the_database_and_the_model_stay_in_step(bank, new_user_id):
     run_state_machine_as_test(
         TheseBooks,
         settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=50, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )
+    with bank.session() as session:
+        assert check.run(session).differences == ()
