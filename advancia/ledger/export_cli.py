@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from typing import Any, TextIO
+from typing import IO, Any
 
 import click
 from flask.cli import with_appcontext
@@ -66,7 +66,7 @@ def export_command(written: str, since: Bound | None, until: Bound | None, outpu
 
 
 @contextmanager
-def _target(output: Path | None) -> Iterator[TextIO]:
+def _target(output: Path | None) -> Iterator[IO[str]]:
     if output is None:
         yield click.open_file("-", "w", encoding="utf-8")
         return

@@ -175,7 +175,7 @@ class Hledger(Journal):
 
     def transaction(self, transaction: Transaction) -> str:
         told = on_one_line(transaction.kind, ";|")
-        if transaction.note is not None:
+        if transaction.note:
             told += f" | {on_one_line(transaction.note, ';')}"
         facts = [f"    ; {name}:{on_one_line(value, ',')}" for name, value in transaction.facts()]
         moved = [(leg.account.name, -leg.amount, leg.account.asset) for leg in transaction.legs]

@@ -24,7 +24,7 @@ def check(tmp_path):
     (tmp_path / "bin" / "bootstrap.sh").write_text(
         "VENV_PYTHON=.venv/bin/python\nbootstrap() { echo installed; }\n"
     )
-    for name in (".venv/bin/python", ".venv/bin/lint-imports", "test", "machine/chromium"):
+    for name in (".venv/bin/python", ".venv/bin/lint-imports", "test", "machine/chromium", "machine/hledger"):
         (tmp_path / name).write_text(TOOL)
         (tmp_path / name).chmod(0o755)
     for script in ("run", "deploy/postgres/roles.sh"):
