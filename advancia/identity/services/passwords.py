@@ -42,7 +42,7 @@ def matches(stored: str | None, password: str) -> bool:
 
 
 def match_among(stored: Sequence[str | None], password: str) -> int | None:
-    """The place of the first stored hash that `password` belongs to. `None` takes the time of all, whatever is stored."""
+    """The place of the first stored hash that `password` belongs to; `None` takes the time of all of them."""
     return next((place for place, each in enumerate(stored) if matches(each, password)), None)
 
 
