@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import func, select, update
@@ -22,7 +23,7 @@ from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.jobs import Job
 from advancia.core.money import Money
-from advancia.payments.errors import AmountOutOfRange, WrongCheckout
+from advancia.payments.errors import AlreadyAsked, AmountOutOfRange, WrongCheckout
 from advancia.payments.models import Deposit
 from advancia.providers.stripe import Checkout
 
@@ -47,7 +48,7 @@ def request_deposit(
 ) -> UUID:
     """Note that the customer wants to pay in, and return the deposit's id; equal submits are one deposit.
 
-    Raises `AmountOutOfRange`. Nothing is asked of the provider here.
+    Raises `AmountOutOfRange`, and `AlreadyAsked` for a submit that is not equal. Nothing is asked of the provider here.
     """
     if not SMALLEST <= amount <= LARGEST:
         raise AmountOutOfRange(f"Enter an amount from {SMALLEST.figure()} to {LARGEST}.")
@@ -66,9 +67,12 @@ def request_deposit(
     )
     if deposit_id is not None:
         return deposit_id
-    return session.scalars(
-        select(Deposit.id).where(Deposit.user_id == actor.user_id, Deposit.request_id == request_id)
+    asked = session.scalars(
+        select(Deposit).where(Deposit.user_id == actor.user_id, Deposit.request_id == request_id)
     ).one()
+    if (asked.asset, asked.amount, asked.provider) != (amount.asset.code, Decimal(amount.minor), provider):
+        raise AlreadyAsked
+    return asked.id
 
 
 def record_checkout(session: Session, *, deposit_id: UUID, checkout: Checkout) -> None:

@@ -13,7 +13,7 @@ from advancia.core import log
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
 from advancia.payments import queries, services
-from advancia.payments.errors import AmountOutOfRange
+from advancia.payments.errors import AlreadyAsked, AmountOutOfRange
 from advancia.payments.forms import DepositForm
 from advancia.payments.queries import DepositView
 from advancia.providers.stripe import CardGateway, ProviderError, ProviderNotSetUp
@@ -57,6 +57,10 @@ def create() -> ResponseReturnValue:
                 request_id=form.request_id.uuid,
             )
     except AmountOutOfRange as refusal:
+        form.refuse(form.amount, str(refusal))
+        return _form_page(form, status=422)
+    except AlreadyAsked as refusal:
+        form.request_id.renew()
         form.refuse(form.amount, str(refusal))
         return _form_page(form, status=422)
     return _to_checkout(queries.deposit_of(db.session(), current_user.id, deposit_id))

@@ -103,6 +103,21 @@ def test_a_double_click_is_one_deposit_with_one_checkout(app, sandbox, amara, am
         )
 
 
+def test_the_same_form_with_another_amount_never_leads_to_the_first_amounts_page(
+    app, sandbox, amara, amara_page
+):
+    opened = amara_page.get("/deposits/new")
+    first = amara_page.submit_form(opened, amount="20.00")
+    refused = amara_page.submit_form(opened, amount="200.00")
+
+    assert refused.status == 422
+    assert "This form has been sent before" in refused.text
+    assert refused.one("#amount")["value"] == "200.00"
+    second = amara_page.submit_form(refused)
+    assert second.location.startswith(sandbox.url)
+    assert second.location != first.location
+
+
 def test_a_declined_card_charges_nothing_and_can_be_tried_again(
     app, sandbox, amara, amara_page, tell, work, books
 ):
