@@ -33,6 +33,7 @@ SANDBOX_SECRET = "whsec_sandbox_for_tests"
 SEAL_SECRET = "5ea1" * 16
 
 pytest_plugins = [
+    "tests.support.scratch",
     "tests.support.servers",
     "tests.support.browser",
     "tests.support.payments",

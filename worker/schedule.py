@@ -47,7 +47,8 @@ TABLE = (
     Line(Job.ROLL_UP_LEDGER, "* * * * *"),
     Line(Job.SEAL_LEDGER, "* * * * *"),
     Line(Job.SWEEP, "17 * * * *"),
-    Line(Job.CHECK_LEDGER, "0 2 * * *"),
+    Line(Job.CHECK_LEDGER, "*/10 * * * *"),
+    Line(Job.PROVE_LEDGER, "0 2 * * *"),
 )
 
 

@@ -13,6 +13,7 @@ class Job(StrEnum):
     APPLY_WEBHOOK = "apply_webhook"
     EXPIRE_DEPOSITS = "expire_deposits"
     CHECK_LEDGER = "check_ledger"
+    PROVE_LEDGER = "prove_ledger"
     ROLL_UP_LEDGER = "roll_up_ledger"
     SEAL_LEDGER = "seal_ledger"
     SWEEP = "sweep"

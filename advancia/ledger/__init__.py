@@ -34,6 +34,7 @@ from advancia.ledger.queries import (
     transaction,
     version_of,
 )
+from advancia.ledger.statements import Statement, StatementEntry, balance_at, statement_of
 
 __all__ = [
     "HOUSE",
@@ -58,9 +59,12 @@ __all__ = [
     "Posting",
     "ReferenceConflict",
     "RefundTooLarge",
+    "Statement",
+    "StatementEntry",
     "Transaction",
     "available",
     "balance",
+    "balance_at",
     "balances_of",
     "capture",
     "clearing",
@@ -73,6 +77,7 @@ __all__ = [
     "refund",
     "release",
     "reverse",
+    "statement_of",
     "transaction",
     "version_of",
 ]

@@ -86,9 +86,17 @@ BALANCE = text(
     "select balance from ledger.account where holder = :holder and asset = :asset and purpose = :purpose"
 )
 
+# Its last roll-up and the entries after that, as of one moment: both are read by one statement.
 BALANCE_OF_HOUSE = text("""
-    select coalesce(sum(e.amount), 0)
-    from ledger.account a join ledger.entry e on e.account_id = a.id
+    select coalesce(r.balance, 0) + coalesce((
+        select sum(e.amount) from ledger.entry e
+        where e.account_id = a.id and e.txn_id > coalesce(r.upto_txn, 0)
+    ), 0)
+    from ledger.account a
+    left join lateral (
+        select r.upto_txn, r.balance from ledger.rollup r
+        where r.account_id = a.id order by r.upto_txn desc limit 1
+    ) r on true
     where a.holder = 0 and a.asset = :asset and a.purpose = :purpose
 """)
 
@@ -154,7 +162,7 @@ OF_TXN = {
 
 
 def balance(session: Session, key: AccountKey, asset: Asset) -> Money:
-    """What is on one account; zero if it was never opened. A house account's is summed from its entries."""
+    """What is on an account; zero if it was never opened. A house account's is its last roll-up and what came later."""
     sql = BALANCE_OF_HOUSE if key.holder == HOUSE else BALANCE
     found = session.scalar(sql, {"holder": key.holder, "asset": asset.code, "purpose": key.purpose})
     return Money(int(found or 0), asset)

@@ -139,6 +139,12 @@ def seals(session: Session, *, after: int = 0) -> Iterator[Seal]:
     return (_seal(row) for row in rows)
 
 
+def seal_of(session: Session, number: int) -> Seal | None:
+    """The seal with that id, if there is one."""
+    row = session.execute(text("select * from ledger.seal where id = :id"), {"id": number}).one_or_none()
+    return _seal(row) if row else None
+
+
 def seal_lag(session: Session) -> SealLag:
     """What is not sealed yet. Postings of the last minute always are among it."""
     return SealLag(*session.execute(LAG).one())

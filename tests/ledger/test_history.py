@@ -10,7 +10,7 @@ from sqlalchemy import text
 from advancia import ledger
 from advancia.core.clock import utcnow
 from advancia.core.money import ASSETS, MINUS, Money, asset
-from advancia.ledger import Posting, available, clearing, held, house
+from advancia.ledger import Posting, available, clearing, house
 from advancia.ledger.queries import _entries_sql
 from tests.conftest import _ids
 
@@ -29,7 +29,7 @@ def amara(bank, new_user_id) -> int:
     bank.pay_in(amara, Money(5, BTC))
     bank.send(amara, bilal, usd("30.00"), meta={"note": "rent"})
     bank.send(bilal, amara, usd("10.00"))
-    bank.post(Posting(available(amara), held(amara), usd("20.00")), kind="hold")
+    bank.do(ledger.hold, reference=f"hold:{amara}", kind="hold", user_id=amara, amount=usd("20.00"))
     bank.post(
         Posting(available(amara), house("treasury"), usd("6.00")),
         Posting(house("treasury"), available(amara), Money(7, BTC)),
@@ -217,7 +217,7 @@ def test_the_version_rises_with_every_entry_and_only_then(bank, new_user_id):
     assert version(amara) == 0
     bank.pay_in(amara, usd("5.00"))
     assert version(amara) == 1
-    bank.post(Posting(available(amara), held(amara), usd("1.00")))
+    bank.do(ledger.hold, reference=f"hold:{amara}", kind="hold", user_id=amara, amount=usd("1.00"))
     assert version(amara) == 3
     with pytest.raises(ledger.InsufficientFunds):
         bank.send(amara, bilal, usd("9.00"))

@@ -10,6 +10,7 @@ from advancia.core import log
 from advancia.core.db import db
 from advancia.core.jobs import Job
 from advancia.ledger import check, horizon, seals
+from advancia.ledger.check import LedgerReport
 from worker.tasks import Task, job
 
 LONGEST_SEALING = 60.0  # seconds; what is left then is sealed by the next turn
@@ -19,16 +20,17 @@ _log = log.logger(__name__)
 
 @job(Job.CHECK_LEDGER)
 def check_ledger(_task: Task) -> None:
-    """Recompute the books from their entries; a difference is logged as an error, with the rows at fault."""
-    report = check.run(db.session())
-    db.session.rollback()
-    say = _log.info if report.is_right else _log.error
-    say(
-        "ledger_check",
-        verdict=report.verdict,
-        entries=report.entries,
-        differences=[str(d) for d in report.differences],
-    )
+    """Prove what came since the last check; a difference is logged as an error, with the rows at fault."""
+    try:
+        _say("ledger_check", check.run_quick(db.session(), keys=_seal_keys()))
+    except horizon.HeldBack as trouble:
+        _log.warning("ledger_check_waits", trouble=str(trouble))
+
+
+@job(Job.PROVE_LEDGER)
+def prove_ledger(_task: Task) -> None:
+    """Compute all of the books again and verify their seals; a difference is logged as by `check_ledger`."""
+    _say("ledger_proof", check.run(db.session(), keys=_seal_keys()))
 
 
 @job(Job.ROLL_UP_LEDGER)
@@ -49,7 +51,7 @@ def seal_ledger(_task: Task) -> None:
     """
     until = time.monotonic() + LONGEST_SEALING
     try:
-        for seal in seals.seal(db.session(), current_app.extensions["settings"].seal_keys):
+        for seal in seals.seal(db.session(), _seal_keys()):
             _log.info(
                 "ledger_sealed", seal=seal.chained, key=seal.key_id, upto=seal.upto_txn, entries=seal.entries
             )
@@ -64,3 +66,19 @@ def seal_ledger(_task: Task) -> None:
             lines=lag.lines,
             since=lag.since and lag.since.isoformat(),
         )
+
+
+def _seal_keys() -> tuple[tuple[str, bytes], ...]:
+    keys: tuple[tuple[str, bytes], ...] = current_app.extensions["settings"].seal_keys
+    return keys
+
+
+def _say(event: str, report: LedgerReport) -> None:
+    (_log.info if report.is_right else _log.error)(
+        event,
+        verdict=report.verdict,
+        entries=report.entries,
+        seals=report.seals,
+        head=report.head,
+        differences=[str(each) for each in report.differences],
+    )

@@ -1,0 +1,193 @@
+"""The statements of the checks. Each gives the rows at fault: which check found it, and a sentence that names it."""
+
+from __future__ import annotations
+
+# One pass over all entries proves the accounts. Each entry of a running account leads from one state, (seq - 1,
+# balance before), to the next, (seq, balance after). Every state in between is reached once and left once, so under
+# xor all hashes cancel but those of the beginning and the end, which must be (0, 0) and what stands on the account's
+# row. With as many entries as the last seq there is exactly one for each step, so nothing but the one unbroken
+# chain comes to that, unless two of the hashes collide; the seed is drawn anew for each check.
+ACCOUNTS = """
+    select a.id, a.holder, a.asset, a.purpose, a.balance, a.seq, coalesce(e.entries, 0) as entries,
+           coalesce(e.total, 0) as total, e.account_id
+    from ledger.account a
+    full join (
+        select account_id, count(*) as entries, sum(amount) as total, count(seq) + count(balance_after) as running,
+               bit_xor(hash_numeric_extended(balance_after, seq # cast(:seed as bigint))
+                       # hash_numeric_extended(balance_after - amount, (seq - 1) # cast(:seed as bigint))) as chain
+        from ledger.entry group by account_id
+    ) e on e.account_id = a.id
+    where a.id is null or e.account_id is null
+       or case when a.holder = 0 then a.balance <> 0 or a.seq <> 0 or e.running > 0
+               else a.balance <> e.total or a.seq <> e.entries
+                    or e.chain is distinct from hash_numeric_extended(0, cast(:seed as bigint))
+                                                # hash_numeric_extended(a.balance, a.seq # cast(:seed as bigint)) end
+    limit :most
+"""
+
+# The rows at fault within the accounts that were found.
+CHAIN = """
+    select 'chain', format('the entry of account %s in transaction %s has seq %s and balance_after %s; '
+                           'with the entry before it, they would be %s and %s',
+                           account_id, txn_id, coalesce(seq::text, 'null'), coalesce(balance_after::text, 'null'),
+                           seq_before + 1, balance_before + amount)
+    from (
+        select e.account_id, e.txn_id, e.seq, e.amount, e.balance_after,
+               lag(e.seq, 1, 0::bigint) over rising as seq_before,
+               lag(e.balance_after, 1, 0::numeric) over rising as balance_before
+        from ledger.entry e join ledger.account a on a.id = e.account_id
+        where e.account_id = any(:accounts) and a.holder <> 0
+        window rising as (partition by e.account_id order by e.txn_id)
+    ) e
+    where seq is distinct from seq_before + 1 or balance_after is distinct from balance_before + amount
+    union all
+    select 'house', format('the entry of account %s of the house in transaction %s has a seq or a balance_after',
+                           e.account_id, e.txn_id)
+    from ledger.entry e join ledger.account a on a.id = e.account_id
+    where e.account_id = any(:accounts) and a.holder = 0 and num_nonnulls(e.seq, e.balance_after) > 0
+    union all
+    select 'orphan', format('the entry of account %s in transaction %s has no account', e.account_id, e.txn_id)
+    from ledger.entry e
+    where e.account_id = any(:accounts) and not exists (select from ledger.account a where a.id = e.account_id)
+    limit :most
+"""
+
+# The same for what the quick check has not seen yet: accounts whose figures are no longer those of their checkpoint,
+# and of each only the entries after that.
+MOVED = """
+    select a.id, a.holder, a.asset, a.purpose, a.balance, a.seq, e.last, e.entries,
+           coalesce(c.seq, 0) + e.entries as seq_found, coalesce(c.balance, 0) + e.total as balance_found,
+           e.chained,
+           e.chained and a.seq = coalesce(c.seq, 0) + e.entries
+           and a.balance = coalesce(c.balance, 0) + e.total as is_right
+    from ledger.account a
+    left join ledger.checkpoint c on c.account_id = a.id
+    cross join lateral (
+        select max(x.txn_id) as last, count(*) as entries, coalesce(sum(x.amount), 0) as total,
+               coalesce(bool_and((x.seq = x.seq_before + 1 and x.balance_after = x.balance_before + x.amount) is true),
+                        true) as chained
+        from (
+            select e.txn_id, e.seq, e.amount, e.balance_after,
+                   lag(e.seq, 1, coalesce(c.seq, 0)) over rising as seq_before,
+                   lag(e.balance_after, 1, coalesce(c.balance, 0::numeric)) over rising as balance_before
+            from ledger.entry e
+            where e.account_id = a.id and e.txn_id > coalesce(c.txn_id, 0)
+            window rising as (order by e.txn_id)
+        ) x
+    ) e
+    where a.holder <> 0 and (c.account_id is null or a.seq <> c.seq or a.balance <> c.balance)
+"""
+
+# Transactions and their entries, both ways: every entry has its transaction and account, every transaction its
+# entries, which sum to zero for each asset and are what its fingerprint was made of.
+TRANSACTIONS = """
+    select coalesce(t.id, e.txn_id) as id, t.reference,
+           t.id is null as is_missing, e.txn_id is null as is_bare, e.accounts_missing, e.in_other_asset,
+           case when t.id is not null and e.txn_id is not null and e.accounts_missing is null then
+             t.fingerprint <> ledger.linked_fingerprint(
+               ledger.fingerprint(
+                 t.reference, t.kind, e.holders, e.assets, e.purposes, e.amounts, t.meta, t.effective_at),
+               t.is_hold, t.resolves_id, t.reverses_id, t.refunds_id)
+           end is true as is_other,
+           (select string_agg(format('%s %s', s.total, s.asset), ' and ')
+            from (select x.asset, sum(x.amount) as total from ledger.entry x where x.txn_id = e.txn_id
+                  group by x.asset having sum(x.amount) <> 0) s) as sums_to
+    from (select * from ledger.txn t where t.id > :after and t.id <= :upto) t
+    full join (
+        select e.txn_id, sum(e.amount) as total, min(e.asset) <> max(e.asset) as mixed,
+               array_agg(e.account_id) filter (where a.id is null) as accounts_missing,
+               array_agg(e.account_id) filter (where e.asset <> a.asset) as in_other_asset,
+               array_agg(a.holder order by a.holder, a.asset, a.purpose) as holders,
+               array_agg(a.asset order by a.holder, a.asset, a.purpose) as assets,
+               array_agg(a.purpose order by a.holder, a.asset, a.purpose) as purposes,
+               array_agg(e.amount order by a.holder, a.asset, a.purpose) as amounts
+        from ledger.entry e left join ledger.account a on a.id = e.account_id
+        where e.txn_id > :after and e.txn_id <= :upto
+        group by e.txn_id
+    ) e on e.txn_id = t.id
+    where t.id is null or e.txn_id is null or e.total <> 0 or e.accounts_missing is not null
+       or e.in_other_asset is not null or t.id < 1
+       or e.mixed and exists (select from ledger.entry x where x.txn_id = e.txn_id
+                              group by x.asset having sum(x.amount) <> 0)
+       or t.fingerprint <> ledger.linked_fingerprint(
+            ledger.fingerprint(t.reference, t.kind, e.holders, e.assets, e.purposes, e.amounts, t.meta, t.effective_at),
+            t.is_hold, t.resolves_id, t.reverses_id, t.refunds_id)
+    limit :most
+"""
+
+ACCOUNT = """
+    select 'account', format('account %s (%s/%s/%s) has floor %s and balance %s: the floor is not '
+                             'that of its purpose, or the balance is below it',
+                             a.id, a.holder, a.asset, a.purpose, coalesce(a.floor::text, 'null'), a.balance)
+    from ledger.account a left join ledger.purpose p on p.name = a.purpose and p.of_house = (a.holder = 0)
+    where p.name is null or a.floor is distinct from p.floor or a.balance < a.floor
+    limit :most
+"""
+
+# `:accounts` null: all of them.
+HELD = """
+    select 'held', format('account %s (%s/%s/%s) has balance %s; its holds that are not resolved sum to %s',
+                          a.id, a.holder, a.asset, a.purpose, a.balance, coalesce(h.total, 0))
+    from ledger.account a
+    cross join lateral (
+        select sum(e.amount) as total
+        from ledger.entry e join ledger.txn t on t.id = e.txn_id
+        where e.account_id = a.id and e.amount > 0 and t.is_hold
+          and not exists (select from ledger.txn r where r.resolves_id = t.id)
+    ) h
+    where a.purpose = 'held' and a.balance <> coalesce(h.total, 0)
+      and (cast(:accounts as bigint[]) is null or a.id = any(:accounts))
+    limit :most
+"""
+
+ROLLUPS = """
+    select 'rollup', format('the roll-up of account %s up to transaction %s has balance %s and %s entries; '
+                            'with the roll-up before it, they would be %s and %s',
+                            r.account_id, r.upto_txn, r.balance, r.entries,
+                            r.balance_before + e.total, r.entries_before + e.entries)
+    from (
+        select r.*, lag(r.upto_txn, 1, 0::bigint) over rising as upto_before,
+               lag(r.balance, 1, 0::numeric) over rising as balance_before,
+               lag(r.entries, 1, 0::bigint) over rising as entries_before
+        from ledger.rollup r
+        window rising as (partition by r.account_id order by r.upto_txn)
+    ) r
+    cross join lateral (
+        select count(*) as entries, coalesce(sum(e.amount), 0) as total from ledger.entry e
+        where e.account_id = r.account_id and e.txn_id > r.upto_before and e.txn_id <= r.upto_txn
+    ) e
+    where r.upto_txn > :after
+      and (r.balance <> r.balance_before + e.total or r.entries <> r.entries_before + e.entries)
+    limit :most
+"""
+
+ROLLED_UP_ACCOUNTS = """
+    select 'rollup', format('the roll-up of account %s up to transaction %s is of no account of the house',
+                            r.account_id, r.upto_txn)
+    from ledger.rollup r left join ledger.account a on a.id = r.account_id and a.holder = 0
+    where a.id is null
+    limit :most
+"""
+
+CHECKPOINTS = """
+    select 'checkpoint', format('the checkpoint of account %s at transaction %s is not that of an entry',
+                                c.account_id, c.txn_id)
+    from ledger.checkpoint c
+    left join ledger.entry e on e.account_id = c.account_id and e.txn_id = c.txn_id
+    where (e.seq = c.seq and e.balance_after = c.balance) is not true
+    limit :most
+"""
+
+CHECKPOINTS_WITHOUT_ACCOUNT = """
+    select 'checkpoint', format('account %s was proven before, and is gone', c.account_id)
+    from ledger.checkpoint c left join ledger.account a on a.id = c.account_id
+    where a.id is null
+    limit :most
+"""
+
+SEALS_BEYOND = """
+    select 'seal', format('seal %s was proven before, and is gone', p.upto_seal)
+    from (select max(upto_seal) as upto_seal from ledger.proof) p
+    where p.upto_seal > coalesce((select max(id) from ledger.seal), 0)
+    limit :most
+"""
