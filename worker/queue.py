@@ -14,8 +14,10 @@ JOB_TIMEOUT_SECONDS = 300
 
 
 def connection(settings: Settings) -> Redis:
-    """A connection which notices within seconds that the other side is gone."""
-    return Redis.from_url(settings.redis_url, socket_connect_timeout=3, health_check_interval=15)
+    """A connection which notices within seconds that the other side is gone, or hangs; RQ's worker gives it longer."""
+    return Redis.from_url(
+        settings.redis_url, socket_connect_timeout=3, socket_timeout=5, health_check_interval=15
+    )
 
 
 def queue(redis: Redis) -> Queue:

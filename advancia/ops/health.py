@@ -14,6 +14,7 @@ from advancia.core.db import Session
 from advancia.core.outbox import OutboxRow
 
 LATE_SECONDS = 60
+PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,8 @@ def _database(session: Session) -> tuple[bool, str]:
 
 
 def _cache(settings: Settings) -> tuple[bool, str]:
-    with Redis.from_url(settings.redis_url) as redis:
+    patience = {"socket_connect_timeout": PATIENCE_SECONDS, "socket_timeout": PATIENCE_SECONDS}
+    with Redis.from_url(settings.redis_url, **patience) as redis:
         redis.ping()
     return True, "Working"
 

@@ -12,6 +12,8 @@ from flask_login import current_user
 
 from advancia.config import Settings
 
+PATIENCE_SECONDS = 0.5
+
 
 def caller() -> str:
     """Who is counted: the account when signed in, else the address."""
@@ -27,6 +29,11 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config["RATELIMIT_STORAGE_URI"] = settings.limiter_url
     app.config["RATELIMIT_STRATEGY"] = "moving-window"
     app.config["RATELIMIT_KEY_PREFIX"] = "limits"
+    # A cache that hangs costs one request this long, and then counts as gone for a while.
+    app.config["RATELIMIT_STORAGE_OPTIONS"] = {
+        "socket_connect_timeout": PATIENCE_SECONDS,
+        "socket_timeout": PATIENCE_SECONDS,
+    }
     # Without the cache the limits are kept per process instead of not at all.
     app.config["RATELIMIT_IN_MEMORY_FALLBACK_ENABLED"] = True
     app.config["RATELIMIT_IN_MEMORY_FALLBACK"] = ["600 per minute"]

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import socket
+import time
+
 import pytest
+from redis import RedisError
 from sqlalchemy import text
 
+from advancia.config import load_settings
 from advancia.core import outbox
 from advancia.core.db import unit_of_work
 from advancia.core.jobs import Job
@@ -86,6 +91,19 @@ def test_what_is_done_parked_or_for_later_is_left_alone(row, doorbell):
         with unit_of_work() as session:
             session.execute(text(f"UPDATE outbox SET {change} WHERE id = :id"), {"id": row})
         assert ring(doorbell) == []
+
+
+def test_a_queue_that_hangs_does_not_hold_the_relay_and_its_rows_for_ever(tmp_path, environ, row):
+    path = tmp_path / "silent.sock"
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(path))
+        server.listen()
+        silent = bell.connection(load_settings({**environ, "REDIS_URL": f"unix://{path}"}))
+        began = time.monotonic()
+        with pytest.raises(RedisError), unit_of_work() as session:
+            ring_due_rows(session, bell.queue(silent))
+
+    assert time.monotonic() - began < 20
 
 
 def test_two_relays_do_not_ring_for_the_same_row(app, row, doorbell):
