@@ -55,6 +55,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(settings.database_url),
         "SQLALCHEMY_ENGINE_OPTIONS": {
             "pool_pre_ping": True,
+            "hide_parameters": True,  # an error's text goes to the log; passwords' hashes and codes do not
             "pool_size": settings.web_threads,
             "max_overflow": 4,
             "pool_timeout": 10,
