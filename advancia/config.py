@@ -259,7 +259,7 @@ class _Reader:
             self._wrong(
                 f"{name} does not begin with postgresql://. PostgreSQL 15 or later is the one database we use."
             )
-        return url
+        return url.replace("+psycopg://", "://", 1)  # SQLAlchemy's spelling, which libpq does not understand
 
     def _redis(self) -> str:
         url = self.get("REDIS_URL")

@@ -14,6 +14,7 @@ from datetime import datetime
 import psycopg
 from croniter import croniter
 from flask import Flask
+from sqlalchemy.exc import DBAPIError
 
 from advancia.app import create_app
 from advancia.core import context, log, outbox
@@ -59,7 +60,7 @@ def run(app: Flask, stop: threading.Event) -> None:
         try:
             with psycopg.connect(settings.database_url, autocommit=True) as guard:
                 _tick_while_ours(app, guard, stop)
-        except psycopg.Error as trouble:
+        except (psycopg.Error, DBAPIError) as trouble:
             _log.warning("clock_waits", trouble=f"{type(trouble).__name__}: {trouble}")
         stop.wait(TICK_SECONDS)
 

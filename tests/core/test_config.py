@@ -25,6 +25,13 @@ def good(tmp_path):
     }
 
 
+def test_every_spelling_of_the_databases_address_serves_web_relay_and_clock_alike(good):
+    settings = load_settings({**good, "DATABASE_URL": "postgresql+psycopg://app@db/advancia"})
+
+    assert settings.database_url == "postgresql://app@db/advancia"
+    assert sqlalchemy_url(settings.database_url) == "postgresql+psycopg://app@db/advancia"
+
+
 def test_a_production_with_everything_set_starts(good):
     settings = load_settings(good)
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from advancia.core.db import db
 from advancia.core.jobs import Job
+from worker import schedule
 from worker.schedule import Line, put_due_work
 
 
@@ -38,3 +41,19 @@ def test_a_turn_is_put_once_and_a_long_pause_is_caught_up_with_one(app_context):
 
     put_due_work(night + timedelta(days=9))
     assert nightly() == 2
+
+
+def test_trouble_with_the_database_is_waited_out_by_the_clock(app, monkeypatch):
+    stop, tries = threading.Event(), []
+
+    def restarting(_now):
+        tries.append(1)
+        if len(tries) == 2:
+            stop.set()
+        raise OperationalError("INSERT", {}, Exception("the database is starting up"))
+
+    monkeypatch.setattr(schedule, "TICK_SECONDS", 0.0)
+    monkeypatch.setattr(schedule, "put_due_work", restarting)
+    schedule.run(app, stop)
+
+    assert len(tries) == 2
