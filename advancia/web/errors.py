@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from http import HTTPStatus
 
-from flask import Flask, Response, make_response, render_template, request, url_for
+from flask import Flask, Response, g, make_response, render_template, request, url_for
 from flask_limiter import RateLimitExceeded
+from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
+from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from advancia.core import context, log
@@ -15,6 +17,7 @@ from advancia.core.errors import DomainError, NotFound
 from advancia.web import htmx
 
 REFERENCE_LENGTH = 12
+RETRY_SECONDS = 5
 
 _log = log.logger(__name__)
 
@@ -43,11 +46,13 @@ WORDS = {
     429: Words("Too many tries", "Wait a little, then try again."),
     500: Words(
         "Something went wrong on our side",
-        "What you asked for was not completed, and no money was moved halfway. Try again in a minute; "
-        "if it happens again, send us the reference below.",
+        "What you asked for was done either wholly or not at all. Look whether it was, then try again; "
+        "if this happens again, send us the reference below.",
     ),
     503: Words(
-        "We will be right back", "A part that we need is not answering. Nothing was changed. Try again soon."
+        "We will be right back",
+        "A part that we need is not answering. What you asked for was done either wholly or not at all. "
+        "Look whether it was once we are back, then try again.",
     ),
 }
 STALE_FORM = Words(
@@ -64,6 +69,8 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(CSRFError, lambda _error: _answer(400, STALE_FORM))
     app.register_error_handler(RateLimitExceeded, _too_many)
     app.register_error_handler(HTTPException, _http_error)
+    for unreachable in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
+        app.register_error_handler(unreachable, _without_database)
     app.register_error_handler(Exception, _unexpected)
 
 
@@ -94,18 +101,37 @@ def _too_many(error: RateLimitExceeded) -> Response:
     return response
 
 
+def _without_database(error: Exception) -> Response:
+    """Not answering, or no connection to be had: nothing is wrong with the request, which may come again."""
+    _log.error("database_unreachable", exc_info=error, route=_route())
+    response = _answer(503, WORDS[503])
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
+    return response
+
+
 def _unexpected(error: Exception) -> Response:
-    _log.error("unexpected_error", exc_info=error, route=str(request.url_rule) if request.url_rule else None)
+    _log.error("unexpected_error", exc_info=error, route=_route())
     return _answer(500, WORDS[500])
 
 
+def _route() -> str | None:
+    return str(request.url_rule) if request.url_rule else None
+
+
 def _answer(status: int, words: Words) -> Response:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _forget_visitor()
     try:
         return _alert(status, words) if htmx.is_htmx() else _page(status, words)
     except Exception as error:  # noqa: BLE001 - the layout may need the very part that has failed
         _log.error("error_page_failed", exc_info=error)
         plain = f"{words.title}. {words.message} Reference: {reference()}"
         return Response(plain, status=status, mimetype="text/plain")
+
+
+def _forget_visitor() -> None:
+    """Every template is told who the visitor is, which would ask the database, and so fail again, if it is that."""
+    g._login_user = AnonymousUserMixin()  # noqa: SLF001 - where Flask-Login looks, and offers no other way
 
 
 def _alert(status: int, words: Words) -> Response:

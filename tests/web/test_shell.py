@@ -96,14 +96,31 @@ def broken(settings):
     return Page(InProcess(app))
 
 
-@pytest.mark.parametrize("path", ["/fails", "/no-database"])
-def test_an_error_is_a_page_with_a_reference_that_stands_in_the_log(broken, path, caplog):
+@pytest.mark.parametrize(("path", "status"), [("/fails", 500), ("/no-database", 503)])
+def test_an_error_is_a_page_with_a_reference_that_stands_in_the_log(broken, path, status, caplog):
     answer = broken.get(path)
 
-    assert answer.status == 500
+    assert answer.status == status
+    assert "either wholly or not at all" in answer.one("main").text
     assert "secret detail" not in answer.html
     assert answer.headers["X-Request-ID"][:12] in answer.text
     assert any(answer.headers["X-Request-ID"] in str(record.msg) for record in caplog.records)
+
+
+def test_without_the_database_a_signed_in_customer_still_gets_a_page(customer, page_of, monkeypatch):
+    def gone(*_):
+        raise OperationalError("SELECT 1", {}, Exception("connection refused"))
+
+    page = page_of(customer())
+    monkeypatch.setattr("advancia.identity.queries.open_session", gone)
+    answer = page.get("/wallet")
+
+    assert answer.status == 503
+    assert answer.one("main h1").text == "We will be right back"
+    assert answer.headers["Content-Type"].startswith("text/html")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert "Content-Security-Policy" in answer.headers
+    assert int(answer.headers["Retry-After"]) > 0
 
 
 def test_an_error_is_an_alert_for_htmx(broken):
