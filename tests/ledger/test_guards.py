@@ -31,8 +31,7 @@ BY_HAND = [
     "delete from audit_record",
     "update audit_record set reason = 'x'",
     "truncate audit_record",
-    "insert into audit_record (id, role, action, object_kind, object_id)"
-    " overriding system value values (1, '', '', '', '')",
+    "insert into audit_record overriding system value values (1, now(), 1, '', '', '', '')",
     "insert into audit_record (recorded_at, role, action, object_kind, object_id) values (now(), '', '', '', '')",
     "select nextval('audit_record_id_seq')",
     "select * from ledger.account for update",
@@ -55,6 +54,7 @@ MAY_EXECUTE = {
     *("hold", "resolve", "reverse", "refund", "linked_fingerprint"),
     *("horizon", "roll_up", "balance_before", "last_before"),
     *("leaves_1", "block_1", "add_seal", "note_proof"),
+    "post_many",
 }
 
 

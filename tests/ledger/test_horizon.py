@@ -1,0 +1,145 @@
+"""Up to the horizon nothing is missing and nothing will be added, whatever is under way."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from advancia import ledger
+from advancia.core.money import Money
+from advancia.ledger import Posting, available, clearing, horizon
+from advancia.ledger.horizon import HeldBack
+from tests.ledger.conftest import race
+
+SHORT = timedelta(milliseconds=300)
+
+
+def usd(text: str) -> Money:
+    return Money.of(text, "USD")
+
+
+def post(session, user_id: int) -> int:
+    """Post without a commit."""
+    postings = [Posting(clearing("sandbox"), available(user_id), usd("1.00"))]
+    return ledger.post(session, reference=f"test:{uuid4()}", kind="test", postings=postings).txn_id
+
+
+def settled(bank, **words) -> horizon.Horizon:
+    with bank.session() as session:
+        return horizon.settled(session, **words)
+
+
+def test_what_is_committed_is_within_the_horizon(bank, new_user_id):
+    posted = bank.pay_in(new_user_id(), usd("1.00"))
+    assert settled(bank).upto_txn >= posted.txn_id
+
+
+def test_a_posting_under_way_is_waited_for_and_then_seen(bank, new_user_id):
+    user = new_user_id()
+    with bank.session() as poster:
+        txn_id = post(poster, user)
+        with pytest.raises(HeldBack, match="still running"):
+            settled(bank, patience=SHORT)
+        later = threading.Timer(0.3, poster.commit)
+        later.start()
+        with bank.session() as reader:
+            upto = horizon.settled(reader).upto_txn
+            later.join()
+            assert upto >= txn_id
+            assert reader.scalar(text("select count(*) from ledger.txn where id = :id"), {"id": txn_id}) == 1
+
+
+def test_the_newest_transaction_of_the_server_is_waited_for_too(bank, app_connection, new_user_id):
+    """The snapshot's own upper end would not do: it may be the very id of the posting that still runs."""
+    with bank.session() as poster:
+        post(poster, new_user_id())
+        own, upper = poster.execute(
+            text(
+                "select pg_current_xact_id()::text::bigint, pg_snapshot_xmax(pg_current_snapshot())::text::bigint"
+            )
+        ).one()
+        assert upper <= own
+        with pytest.raises(HeldBack):
+            settled(bank, patience=SHORT)
+
+
+def test_a_posting_that_is_undone_holds_nothing_back_afterwards(bank, new_user_id):
+    with bank.session() as poster:
+        txn_id = post(poster, new_user_id())
+    assert settled(bank).upto_txn >= txn_id
+
+
+def test_who_only_reads_holds_nothing_back(bank, app_connection):
+    app_connection.execute("select count(*) from ledger.txn")
+    settled(bank, patience=SHORT)
+
+
+def test_a_transaction_of_another_database_holds_it_back_for_as_long_as_it_is_patient(bank, settings):
+    url = (settings.database_owner_url or "").replace(
+        psycopg.conninfo.conninfo_to_dict(settings.database_owner_url or "")["dbname"], "postgres", 1
+    )
+    with psycopg.connect(url) as stranger:
+        stranger.execute("create temp table mine (id int)")
+        with pytest.raises(HeldBack, match='"behind"'):
+            settled(bank, patience=SHORT)
+        stranger.rollback()
+    settled(bank)
+
+
+def test_it_wants_a_transaction_of_its_own(app_connection):
+    app_connection.execute("select pg_current_xact_id()")
+    with pytest.raises(psycopg.Error, match="transaction of its own"):
+        app_connection.execute("select ledger.horizon()")
+    app_connection.rollback()
+    app_connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with pytest.raises(psycopg.Error, match="read committed"):
+        app_connection.execute("select ledger.horizon()")
+
+
+def test_under_load_nothing_appears_within_a_horizon_that_was_told(bank, new_user_id):
+    """Readers note what they see up to the horizon; at the end there is neither more nor less of it."""
+    users = [new_user_id() for _ in range(5)]
+    done = threading.Event()
+
+    def work(turn: int) -> None:
+        for step in range(25):
+            with bank.session() as session:
+                post(session, users[(turn + step) % 5])
+                if (turn + step) % 3:
+                    session.commit()
+
+    def watch() -> list[tuple[int, int, int]]:
+        seen = []
+        with bank.session() as session:
+            while not done.is_set():
+                upto = horizon.settled(session).upto_txn
+                seen.append((upto, *counted(session, upto)))
+                session.rollback()
+        return seen
+
+    def work_all() -> None:
+        try:
+            assert race([lambda turn=turn: work(turn) for turn in range(8)]) == [None] * 8
+        finally:
+            done.set()
+
+    *watched, worked = race([watch, watch, work_all])
+    assert worked is None
+    with bank.session() as session:
+        for seen in watched:
+            assert len(seen) > 5
+            for upto, *figures in seen:
+                assert counted(session, upto) == tuple(figures)
+
+
+def counted(session, upto: int) -> tuple[int, int]:
+    return tuple(
+        session.execute(
+            text("select count(*), coalesce(sum(id), 0) from ledger.txn where id <= :upto"), {"upto": upto}
+        ).one()
+    )
