@@ -15,6 +15,7 @@ from advancia.identity.errors import TooManyCodes, TooManyTries
 from advancia.identity.forms import LogInForm, SignUpForm, VerifyEmailForm
 from advancia.identity.services import passwords, sign_in, sign_up
 from advancia.web.access import public
+from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other
 from advancia.web.limits import limiter
@@ -36,6 +37,7 @@ def signup() -> ResponseReturnValue:
 
 @bp.post("/signup")
 @public
+@checked_by_its_form
 @limiter.limit("30 per hour")
 def create_signup() -> ResponseReturnValue:
     form = SignUpForm()
@@ -72,6 +74,7 @@ def verify_email() -> ResponseReturnValue:
 
 @bp.post("/verify-email")
 @public
+@checked_by_its_form
 @limiter.limit("60 per hour")
 def check_code() -> ResponseReturnValue:
     form = VerifyEmailForm()
@@ -116,6 +119,7 @@ def login() -> ResponseReturnValue:
 
 @bp.post("/login")
 @public
+@checked_by_its_form
 @limiter.limit("60 per minute")
 def create_session() -> ResponseReturnValue:
     form = LogInForm()

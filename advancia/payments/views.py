@@ -19,6 +19,7 @@ from advancia.payments.queries import DepositView
 from advancia.providers.stripe import CardGateway, ProviderError, ProviderNotSetUp
 from advancia.wallet import views as wallet
 from advancia.web.access import current_actor, customer_required
+from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import options
 from advancia.web.htmx import render, see_other, tagged, unchanged
 from advancia.web.limits import limiter
@@ -42,6 +43,7 @@ def new() -> ResponseReturnValue:
 
 @bp.post("/new")
 @customer_required
+@checked_by_its_form
 @limiter.limit("30 per minute")
 def create() -> ResponseReturnValue:
     form = _form()

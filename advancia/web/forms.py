@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -11,6 +12,8 @@ from wtforms import Field, HiddenField, StringField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs are behind
 
 from advancia.core.money import Asset, InvalidAmount, Money
+
+STALE = "This form has been open for too long. Check it and send it again."
 
 
 def cleaned(text: str | None) -> str:
@@ -66,6 +69,12 @@ class RequestIdField(HiddenField):
 
 class Form(FlaskForm):  # type: ignore[misc]
     """A form of ours: with the CSRF token, and with a way to put a refusal beside the field it is about."""
+
+    def validate(self, extra_validators: Mapping[str, Sequence[Any]] | None = None) -> bool:
+        valid: bool = super().validate(extra_validators)
+        if "csrf_token" in self and self.csrf_token.errors:
+            self.csrf_token.errors = [STALE]
+        return valid
 
     def refuse(self, field: Field, message: str) -> None:
         """Show `message` at `field`, as if the form's own validation had found it."""

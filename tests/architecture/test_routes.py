@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from contextlib import contextmanager
+from uuid import uuid4
 
 import pytest
 from flask import Flask
@@ -19,6 +21,9 @@ OPEN_TO_ALL = {
     "identity.resend_code", "identity.login", "identity.create_session", "identity.logout",
     "dev.mailbox", "dev.message",
 }  # fmt: skip
+WRITES = re.compile(
+    r"\s*(insert|update|delete|merge|truncate|select ledger\.post|.*\bledger\.post\()", re.IGNORECASE
+)
 FOR_MACHINES = {"webhooks.stripe", "ops.health", "ops.api_health"}
 
 
@@ -56,34 +61,65 @@ def test_what_is_for_customers_sends_strangers_to_the_sign_in(app, page):
             assert (answer.status, answer.location.partition("?")[0]) == (303, "/login"), rule.rule
 
 
-def test_no_get_changes_anything(app, customer, page_of):
-    amara = customer(USD="10.00")
-    page = page_of(amara)
-    written: list[str] = []
+def test_every_form_refuses_a_forged_token_and_changes_nothing(app, customer, page_of):
+    amara, stranger = customer(USD="10.00"), Page(InProcess(app))
+    signed_in = page_of(amara)
+    right_but_for_the_token = {
+        "email": amara.email, "password": amara.password, "name": "Amara", "terms": "y", "code": "000000",
+        "recipient": customer("Bilal Haddad").email, "asset": "USD", "amount": "1.00", "note": "",
+        "provider": "sandbox", "request_id": str(uuid4()), "csrf_token": "forged",
+    }  # fmt: skip
+    assert (
+        stranger.submit("/signup", **{**right_but_for_the_token, "csrf_token": filled_token(stranger)}).status
+        == 303
+    )
+
+    with statements(app) as executed:
+        for rule in app.url_map.iter_rules():
+            if "POST" not in (rule.methods or ()) or rule.endpoint in FOR_MACHINES:
+                continue
+            for page in (stranger, signed_in):
+                answer = page.post(example_of(rule.rule), right_but_for_the_token)
+                refused = answer.status in (400, 422) or answer.headers.get("Location") == "/login"
+                assert refused, (rule.rule, answer.status)
+    assert [each for each in executed if WRITES.match(each)] == []
+
+
+def filled_token(page):
+    page.get("/signup")
+    return page.csrf_token
+
+
+@contextmanager
+def statements(app):
+    """What the database is asked for meanwhile."""
+    executed = []
 
     def note(_connection, _cursor, statement, *_rest):
-        if re.match(
-            r"\s*(insert|update|delete|merge|truncate|select ledger\.post|.*\bledger\.post\()",
-            statement,
-            re.I,
-        ):
-            written.append(statement)
+        executed.append(statement)
 
     with app.app_context():
         engine = db.engine
     event.listen(engine, "before_cursor_execute", note)
     try:
+        yield executed
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+def test_no_get_changes_anything(app, customer, page_of):
+    amara = customer(USD="10.00")
+    page = page_of(amara)
+    with statements(app) as executed:
         visited = [
             page.get(example_of(rule.rule)).status
             for rule in app.url_map.iter_rules()
             if "GET" in (rule.methods or ()) and rule.endpoint != "static"
         ]
-    finally:
-        event.remove(engine, "before_cursor_execute", note)
 
     assert len(visited) > 10
     assert not [status for status in visited if status >= 500]
-    assert written == []
+    assert [each for each in executed if WRITES.match(each)] == []
 
 
 def test_a_unit_of_work_cannot_be_opened_while_a_get_is_answered(app_context):

@@ -152,12 +152,17 @@ def test_a_form_whose_id_was_tampered_with_gets_a_new_one(bilal, amara_page):
     assert len(answer.one("input[name=request_id]")["value"]) == 36
 
 
-def test_a_form_without_its_token_is_refused_and_says_so(bilal, amara, amara_page, books):
-    answer = amara_page.post("/transfers", typed(bilal, csrf_token="forged"))
+@pytest.mark.parametrize("path", ["/transfers/review", "/transfers"])
+def test_a_form_with_a_stale_token_is_refused_with_what_was_typed_and_can_be_sent_again(
+    bilal, amara, amara_page, books, path
+):
+    answer = amara_page.post(path, typed(bilal, csrf_token="stale", note="For the tickets"))
 
-    assert answer.status == 400
-    assert "Nothing was changed" in answer.text
+    assert answer.status == 422
+    assert "open for too long. Check it and send it again" in answer.one("#transfer-form [role=alert]").text
+    assert answer.one("#note")["value"] == "For the tickets"
     assert str(books.available(amara)) == "100.00 USD"
+    assert amara_page.submit_form(answer).location.startswith("/transfers/review")
 
 
 def test_a_transfer_is_nobody_elses_to_see(amara_page, bilal, customer, page_of):

@@ -22,6 +22,7 @@ from advancia.wallet.transfers import queries, services
 from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
 from advancia.wallet.transfers.forms import SigningForm, TransferForm
 from advancia.web.access import current_actor, customer_required
+from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other, targeted_id
 from advancia.web.limits import limiter
@@ -68,6 +69,7 @@ def new() -> ResponseReturnValue:
 
 @bp.post("/review")
 @customer_required
+@checked_by_its_form
 @limiter.limit("60 per minute")
 def check() -> ResponseReturnValue:
     form = TransferForm()
@@ -97,6 +99,7 @@ def review() -> ResponseReturnValue:
 
 @bp.post("")
 @customer_required
+@checked_by_its_form
 @limiter.limit("120 per minute")
 def create() -> ResponseReturnValue:
     form = TransferForm()
