@@ -12,6 +12,7 @@ from flask import Flask, Response, current_app, make_response, redirect, render_
 from flask.typing import ResponseReturnValue
 from htmx_flask import Htmx, request
 from jinja2_fragments.flask import render_block
+from werkzeug.urls import iri_to_uri
 
 VARY_ON = ("HX-Request", "HX-Request-Type", "HX-Target")
 ALERTS = "#alerts"  # the place in the layout where messages for htmx requests are put
@@ -46,7 +47,7 @@ def render(template: str, *, status: int = 200, **context: Any) -> Response:
 def see_other(url: str) -> ResponseReturnValue:
     """Send the browser to `url` by GET: a 303, or what makes htmx load a whole page."""
     if is_htmx():
-        return Response(status=204, headers={"HX-Redirect": url})
+        return Response(status=204, headers={"HX-Redirect": iri_to_uri(url)})
     return redirect(url, code=303)
 
 

@@ -169,6 +169,16 @@ def test_after_signing_in_one_gets_where_one_wanted_but_never_to_another_site(pa
     assert log_in(page, amara.email, amara.password, next=wanted).location == leads_to
 
 
+def test_htmx_is_led_by_the_same_address_as_a_browser(app, amara):
+    browser, htmx = Page(InProcess(app)), Page(InProcess(app))
+    led = log_in(browser, amara.email, amara.password, next="/history?asset=\u043b\u0438").location
+    htmx.get("/login")
+    typed = {"email": amara.email, "password": amara.password, "next": "/history?asset=\u043b\u0438"}
+
+    assert led.isascii()
+    assert htmx.post("/login", typed, htmx_target="form#login-form").location == led
+
+
 def test_the_cookie_is_kept_from_scripts_and_other_sites(app, page):
     raw = page.get("/login")
 
