@@ -1,0 +1,68 @@
+"""The command `python -m bench`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+from bench.ledger.scale import FULL, SHORT
+from bench.ledger.suite import Suite
+from bench.machine import ROOT
+from bench.server import Server
+
+DOCUMENT = ROOT / "docs" / "benchmarks.md"
+
+
+def main() -> int:
+    asked = _arguments()
+    begun = time.monotonic()
+
+    def say(words: str) -> None:
+        print(f"[{time.monotonic() - begun:5.0f} s] {words}", file=sys.stderr, flush=True)
+
+    scale = (SHORT if asked.short else FULL).in_rounds(asked.rounds)
+    with Server(durable=not asked.not_durable, small=asked.short) as server:
+        report = Suite(server, scale, peers=asked.peers, say=say).run()
+    print(report.as_text())
+    if asked.json is not None:
+        asked.json.write_text(
+            json.dumps(report.as_json(), indent=1, ensure_ascii=False) + "\n", encoding="utf-8"
+        )
+    if asked.write_docs:
+        report.write_into(DOCUMENT)
+    return 0
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    suites = parser.add_subparsers(required=True, metavar="SUITE")
+    ledger = suites.add_parser("ledger", help="the ledger against its peers")
+    ledger.add_argument("--short", action="store_true", help="prove that it runs, in less than a minute")
+    ledger.add_argument("--rounds", type=_whole, metavar="N", help="how often each contender takes its turn")
+    ledger.add_argument(
+        "--json", type=Path, metavar="FILE", help="write all figures, those of each turn included"
+    )
+    ledger.add_argument("--write-docs", action="store_true", help="put the tables into docs/benchmarks.md")
+    ledger.add_argument("--not-durable", action="store_true", help="do not wait for the disk (fsync off)")
+    ledger.add_argument(
+        "--peers",
+        type=Path,
+        default=ROOT / "var" / "bench-peers",
+        metavar="FOLDER",
+        help="the virtual environment of the peers, made if it is missing",
+    )
+    return parser.parse_args()
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

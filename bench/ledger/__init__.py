@@ -1,0 +1,1 @@
+"""The ledger against its peers, and against what the same machine could do without it."""
