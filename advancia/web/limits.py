@@ -11,6 +11,7 @@ from flask_limiter import Limiter
 from flask_login import current_user
 
 from advancia.config import Settings
+from advancia.core.addresses import counted_as
 
 PATIENCE_SECONDS = 0.5
 
@@ -19,7 +20,7 @@ def caller() -> str:
     """Who is counted: the account when signed in, else the address."""
     if current_user.is_authenticated:
         return f"user:{current_user.id}"
-    return f"address:{request.remote_addr}"
+    return f"address:{counted_as(request.remote_addr)}"
 
 
 limiter = Limiter(key_func=caller, default_limits=["600 per minute"], swallow_errors=True)

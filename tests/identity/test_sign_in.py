@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -68,6 +69,20 @@ def test_five_failures_lock_the_address_for_every_account(page, amara):
         log_in(page, f"nobody-{number}@test.example", "wrong")
 
     assert log_in(page, amara.email, amara.password).status == 429
+
+
+def test_the_many_addresses_of_one_ipv6_network_are_counted_as_one(app, amara):
+    network = f"2001:db8:{random.randrange(16**4):x}:{random.randrange(16**4):x}"
+    for number in range(5):
+        stranger = Page(InProcess(app))
+        stranger.transport.client.environ_base["REMOTE_ADDR"] = f"{network}:{number}::1"
+        log_in(stranger, f"nobody-{number}@test.example", "wrong")
+    near, far = Page(InProcess(app)), Page(InProcess(app))
+    near.transport.client.environ_base["REMOTE_ADDR"] = f"{network}:ffff::1"
+    far.transport.client.environ_base["REMOTE_ADDR"] = f"2001:db9:{network.split(':', 2)[2]}::1"
+
+    assert log_in(near, amara.email, amara.password).status == 429
+    assert log_in(far, amara.email, amara.password).status == 303
 
 
 def test_losing_the_cache_does_not_forget_failures(app, settings, amara):

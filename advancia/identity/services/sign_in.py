@@ -9,6 +9,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
+from advancia.core.addresses import counted_as
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.identity.errors import TooManyTries
@@ -27,7 +28,7 @@ def begin_attempt(session: Session, *, email: str, address: str | None) -> int:
     pass the limit together. Raises `TooManyTries` when the account or the address has used up its five in fifteen
     minutes; a refused try is not counted itself, and so does not prolong the wait.
     """
-    email = email.lower()
+    email, address = email.lower(), counted_as(address)
     for lock in sorted((f"sign_in:email:{email}", f"sign_in:address:{address}")):
         session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(lock, 0))))
     _refuse_if_used_up(session, SignInAttempt.email == email)
