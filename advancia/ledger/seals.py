@@ -160,6 +160,7 @@ def block_of(
 ) -> Row[Any]:
     """Hash what a seal covers, anew: its counts, its `digest` and its `leaves`."""
     connection.exec_driver_sql("set local client_encoding to 'UTF8'")  # in which texts are hashed
+    connection.exec_driver_sql("set local work_mem = '64MB'")  # a block is sorted in memory
     return connection.execute(
         BLOCK_OF[version],
         {"after_txn": after[0], "upto_txn": upto[0], "after_audit": after[1], "upto_audit": upto[1]},

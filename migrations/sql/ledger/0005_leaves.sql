@@ -23,10 +23,14 @@ begin atomic
   select 'a'::text, a.id, 0::bigint,
          sha256(record_send(row(a.id, a.holder, a.floor, a.opened_at, a.asset, a.purpose)))
   from (
-    select distinct x.account_id from ledger.entry x where x.txn_id > p_after_txn and x.txn_id <= p_upto_txn
+    -- A running account's first entry has the seq 1. The house's have none, but there are few of them.
+    select x.account_id, bool_or(x.seq = 1) as is_first from ledger.entry x
+    where x.txn_id > p_after_txn and x.txn_id <= p_upto_txn and (x.seq = 1 or x.seq is null)
+    group by x.account_id
   ) u
   join ledger.account a on a.id = u.account_id
-  where (select x.txn_id from ledger.entry x where x.account_id = u.account_id order by x.txn_id limit 1) > p_after_txn
+  where u.is_first
+     or (select x.txn_id from ledger.entry x where x.account_id = u.account_id order by x.txn_id limit 1) > p_after_txn
   union all
   select 'l'::text, l.id, 0::bigint,
          sha256(record_send(row(l.id, l.recorded_at, l.actor_id, l.role, l.action, l.object_kind, l.object_id,
