@@ -17,7 +17,7 @@ class Scripted:
 
     unit = "postings"
 
-    def __init__(self, name, rates, against=None):
+    def __init__(self, name, rates, against=None) -> None:
         self.name, self.rates, self.against = name, list(rates), against
 
     def turn(self, seconds):
@@ -64,7 +64,7 @@ def test_the_tables_of_a_run_replace_those_of_the_last(tmp_path):
     text = document.read_text()
     assert text.startswith("before\n<!-- the latest run -->\n### today")
     assert text.endswith("<!-- the end of the latest run -->\nafter\n")
-    assert "old" not in text
+    assert "\nold\n" not in text
     assert "| ours / theirs | 1.00 | holds |" in text
     assert text.count("#### Posting") == 1
 
