@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email.policy as mail_policy
 from datetime import timedelta
+from email import message_from_bytes
 
 import pytest
 from sqlalchemy import text
@@ -237,6 +239,24 @@ def test_five_codes_in_ten_minutes_lock_for_thirty(app, page):
             {"e": email},
         )
     assert page.submit("/verify-email", "form[action$='/resend']").status == 303
+
+
+def test_nobody_has_their_words_delivered_by_us(page, work, settings, customer):
+    email, amara = fresh(), customer("Amara Okafor")
+    for address in (email, amara.email):
+        page.transport.client.delete_cookie("session")
+        sign_up(page, address, name="Win at evil-site.example")
+    work()
+
+    mails = [
+        message_from_bytes(path.read_bytes(), policy=mail_policy.default)
+        for path in (settings.var / "mail").glob("*.eml")
+    ]
+    told = [mail for mail in mails if mail["To"] in (email, amara.email)]
+    assert len(told) == 2
+    for mail in told:
+        assert "evil-site" not in str(mail["Subject"])
+        assert not [part for part in mail.iter_parts() if "evil-site" in part.get_content()]
 
 
 def test_the_code_is_wiped_once_the_mail_is_out(app, page, work):

@@ -161,22 +161,24 @@ def _count_send(session: Session, email: str) -> None:
 
 
 def _send_code(session: Session, claim: SignUp, *, key: str) -> None:
+    """Mail the code, or that there is an account. What the stranger typed, such as a name, is not in these mails.
+
+    Anybody may have them sent to anybody, and would have us deliver their words.
+    """
     # A claim on an address with an account has its code as well, so that a wrong one gets the same answers.
     code = "".join(secrets.choice("0123456789") for _ in range(CODE_DIGITS))
     claim.code_hash = _code_hash(key, claim.id, code)
     claim.code_expires_at = utcnow() + CODE_VALID_FOR
     claim.wrong_codes = 0
     if claim.user_exists:
-        outbox.put(
-            session, Job.SEND_EMAIL, template="account_exists", to=claim.email, facts={"name": claim.name}
-        )
+        outbox.put(session, Job.SEND_EMAIL, template="account_exists", to=claim.email, facts={})
         return
     outbox.put(
         session,
         Job.SEND_EMAIL,
         template="verify_code",
         to=claim.email,
-        facts={"name": claim.name, "minutes": int(CODE_VALID_FOR.total_seconds() // 60)},
+        facts={"minutes": int(CODE_VALID_FOR.total_seconds() // 60)},
         secret={"code": code},
     )
 
