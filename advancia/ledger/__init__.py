@@ -4,6 +4,7 @@ All amounts are `Money` (whole minor units). Nothing here commits: the caller's 
 """
 
 from advancia.ledger.accounts import HOUSE, AccountKey, available, clearing, held, house, receivable
+from advancia.ledger.batches import BatchItem, Outcome, post_many
 from advancia.ledger.errors import (
     AlreadyDone,
     AlreadyRefunded,
@@ -43,6 +44,7 @@ __all__ = [
     "AlreadyRefunded",
     "AlreadyResolved",
     "AlreadyReversed",
+    "BatchItem",
     "CaptureTooLarge",
     "Cursor",
     "Direction",
@@ -55,6 +57,7 @@ __all__ = [
     "NoSuchTransaction",
     "NotRefundable",
     "NotReversible",
+    "Outcome",
     "Posted",
     "Posting",
     "ReferenceConflict",
@@ -73,6 +76,7 @@ __all__ = [
     "hold",
     "house",
     "post",
+    "post_many",
     "receivable",
     "refund",
     "release",

@@ -68,7 +68,7 @@ def post(
     which includes a second posting in one database transaction. After any of them the caller's unit of
     work must be rolled back; nothing has moved and the reference is free. The caller commits.
     """
-    legs = _net(postings)
+    legs = changes(postings)
     with refusals(reference):
         return carry_out(session, POST, _parameters(reference, kind, legs, meta, effective_at))
 
@@ -86,11 +86,11 @@ def refusals(reference: str) -> Iterator[None]:
         yield
     except DBAPIError as error:
         if isinstance(error.orig, DriverError):
-            _refuse(error.orig, reference)
+            refuse(error.orig, reference)
         raise
 
 
-def _net(postings: Iterable[Posting]) -> list[tuple[Leg, int]]:
+def changes(postings: Iterable[Posting]) -> list[tuple[Leg, int]]:
     """The change of each account, ascending as the database wants it (code points, as collation "C")."""
     legs: dict[Leg, int] = {}
     for posting in postings:
@@ -134,18 +134,18 @@ def numbers(values: Iterable[int | None]) -> str:
     return f"{{{','.join('null' if value is None else str(value) for value in values)}}}"
 
 
-def _refuse(error: DriverError, reference: str) -> None:
+def refuse(error: DriverError, reference: str) -> None:
     """Raise what the database's refusal means; return when it is not one of ours."""
     if error.sqlstate == NOT_ENOUGH_MONEY:
-        raise _insufficient_funds(error.diag.message_detail) from None
+        raise insufficient_funds(json.loads(error.diag.message_detail or "")) from None
     if error.sqlstate == OTHER_CONTENT:
         raise ReferenceConflict(reference) from None
     if error.sqlstate in (MALFORMED, POSTED_BEFORE, TOO_LARGE):
         raise MalformedPosting(error.diag.message_primary) from None
 
 
-def _insufficient_funds(detail: str | None) -> InsufficientFunds:
-    told = json.loads(detail or "")
+def insufficient_funds(told: Mapping[str, Any]) -> InsufficientFunds:
+    """What the database tells of an account without enough money: holder, asset, purpose, available, asked."""
     asset = money.asset(told["asset"])
     return InsufficientFunds(
         AccountKey(told["holder"], told["purpose"]),

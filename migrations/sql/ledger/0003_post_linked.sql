@@ -5,7 +5,7 @@
 -- customer's account cannot give is taken from the same customer's `receivable` instead, which may go below zero.
 -- `receivable` comes after `available` and `held`, so that too is locked in the one order.
 --
--- Raises LG402 and LG422 like ledger.post.
+-- Raises LG402 and LG422 like ledger.post, and 40001 when a batch has posted the reference meanwhile.
 create function ledger.post_linked(
   p_reference text, p_kind text,
   p_holders bigint[], p_assets text[], p_purposes text[], p_amounts numeric[],
@@ -79,7 +79,11 @@ begin
       ledger.fingerprint(p_reference, p_kind, v_holders, v_assets, v_purposes, v_amounts, p_meta, p_effective_at),
       p_is_hold, p_resolves_id, p_reverses_id, p_refunds_id),
     p_effective_at, p_request_id, p_meta, p_is_hold, p_resolves_id, p_reverses_id, p_refunds_id)
+  on conflict (reference) do nothing
   returning t.id into v_txn_id;
+  if v_txn_id is null then
+    raise exception 'a batch has posted reference % meanwhile', p_reference using errcode = '40001';
+  end if;
 
   insert into ledger.entry (account_id, txn_id, seq, amount, balance_after, asset)
   select u.account_id, v_txn_id, u.seq, u.amount, u.balance_after, u.asset
