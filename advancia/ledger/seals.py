@@ -19,7 +19,9 @@ from advancia.ledger.horizon import PATIENCE
 VERSION = 1
 BLOCK = 50_000  # ids that one seal covers at most, of transactions and of lines each
 
-LAST = text("select id, upto_txn, upto_audit, head from ledger.seal order by id desc limit 1")
+LAST = text("""
+    select id, upto_txn, upto_audit, head, key_id, signature from ledger.seal order by id desc limit 1
+""")
 
 BLOCK_OF = {
     1: text(
@@ -48,6 +50,10 @@ LAG = text("""
 
 class NoSealKey(RuntimeError):
     """There is no key to sign seals with."""
+
+
+class BrokenChain(RuntimeError):
+    """The last seal is not one of ours, so nothing is chained to it: see docs/ledger.md on how to mend that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +116,7 @@ def seal(
 
     `keys` are ids and secrets, the newest first, with which it signs. Each seal is committed by itself, on a
     connection of its own, so it may be broken off anywhere and goes on from there; of several sealers at once
-    each block is sealed by one. Raises `NoSealKey`, `horizon.HeldBack`.
+    each block is sealed by one. Raises `NoSealKey`, `BrokenChain`, `horizon.HeldBack`.
     """
     if not keys:
         raise NoSealKey("Set SEAL_KEYS: without a key nothing can be sealed.")
@@ -118,6 +124,7 @@ def seal(
     with Session(session.get_bind()) as own:
         while True:
             last = own.execute(LAST).one_or_none()
+            _must_be_ours(last, dict(keys))
             upto_txn = min(settled.upto_txn, (last.upto_txn if last else 0) + block)
             upto_audit = min(settled.upto_audit, (last.upto_audit if last else 0) + block)
             if upto_txn <= (last.upto_txn if last else 0) and upto_audit <= (last.upto_audit if last else 0):
@@ -165,6 +172,17 @@ def block_of(
         BLOCK_OF[version],
         {"after_txn": after[0], "upto_txn": upto[0], "after_audit": after[1], "upto_audit": upto[1]},
     ).one()
+
+
+def _must_be_ours(last: Row[Any] | None, keys: Mapping[str, bytes]) -> None:
+    if last is None:
+        return
+    if last.key_id not in keys:
+        raise BrokenChain(
+            f"Seal {last.id} is signed with the key {last.key_id}, which SEAL_KEYS does not hold."
+        )
+    if not hmac.compare_digest(_signature(keys[last.key_id], last.head), last.signature):
+        raise BrokenChain(f"Seal {last.id} has a signature that is not that of its key.")
 
 
 def _made(

@@ -181,18 +181,34 @@ def test_a_seal_forged_without_the_key_is_found(scratch):
     pay_in(scratch)
     seal(scratch)
     scratch.tamper("update ledger.txn set created_at = '2001-01-01' where id = 2")
+    true = sealed_of(scratch, 1)
     with scratch.session() as session:
-        true = seals.seal_of(session, 1)
         anew = seals.block_of(session.connection(), 1, after=(0, 0), upto=(3, 0))
     forged = replace(true, digest=anew.digest, leaves=anew.leaves)
-    scratch_update(scratch, replace(forged, head=forged.head_of_fields()))
+    forge(scratch, replace(forged, head=forged.head_of_fields()))
     assert found(scratch) == ["seal 1 has a signature that is not that of its key"]
     forged = replace(forged, key_id="mine")
     forged = replace(forged, head=forged.head_of_fields())
-    scratch_update(
-        scratch, replace(forged, signature=hmac.new(b"mine", b"seal" + forged.head, "sha256").digest())
-    )
+    forge(scratch, replace(forged, signature=hmac.new(b"mine", b"seal" + forged.head, "sha256").digest()))
     assert found(scratch) == ["seal 1 is signed with the key mine, which SEAL_KEYS does not hold"]
+
+
+def test_nothing_is_chained_to_a_seal_that_is_not_ours(scratch):
+    pay_in(scratch, 1)
+    seal(scratch)
+    pay_in(scratch, 1)
+    forge(scratch, replace(sealed_of(scratch, 1), signature=b"x"))
+    with pytest.raises(seals.BrokenChain, match="not that of its key"):
+        seal(scratch)
+    with pytest.raises(seals.BrokenChain, match="does not hold"):
+        seal(scratch, NEW)
+
+
+def test_whoever_has_the_apps_role_cannot_seal_what_is_still_to_come(scratch):
+    pay_in(scratch, 1)
+    ahead = replace(seal(scratch)[0], id=2, upto_txn=10**6, previous=sealed_of(scratch, 1).head)
+    with scratch.session() as session:
+        assert session.scalar(seals.ADD, seals._values(ahead)) is False
 
 
 def test_a_history_rewritten_with_the_key_is_told_from_the_one_whose_head_was_noted(scratch):
@@ -246,7 +262,14 @@ def test_the_job_seals_with_the_key_of_the_settings_and_says_the_heads(scratch, 
     assert made.chained in capsys.readouterr().err
 
 
-def scratch_update(scratch, forged: seals.Seal) -> None:
+def sealed_of(scratch, number: int) -> seals.Seal:
+    with scratch.session() as session:
+        made = seals.seal_of(session, number)
+    assert made is not None
+    return made
+
+
+def forge(scratch, forged: seals.Seal) -> None:
     with scratch.owner() as owner:
         owner.execute("alter table ledger.seal disable trigger user")
         owner.execute(

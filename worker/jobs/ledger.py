@@ -57,6 +57,8 @@ def seal_ledger(_task: Task) -> None:
             )
             if time.monotonic() > until:
                 break
+    except seals.BrokenChain as alarm:
+        _log.error("ledger_seal_broken", trouble=str(alarm))
     except (horizon.HeldBack, seals.NoSealKey) as trouble:
         lag = seals.seal_lag(db.session())
         _log.warning(

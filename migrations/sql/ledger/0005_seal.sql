@@ -26,7 +26,8 @@ alter table ledger.seal alter column leaves set storage external;
 create trigger append_only before update or delete or truncate on ledger.seal
   for each statement execute function ledger.refuse_change();
 
--- Add the next seal, unless somebody else has added it meanwhile; tells whether it was added.
+-- Add the next seal, unless somebody else has added it meanwhile; tells whether it was added. It cannot tell whether
+-- the seal is right, having no key: that is for the check, and for the next sealer, who looks before going on from it.
 create function ledger.add_seal(
   p_id bigint, p_version smallint, p_upto_txn bigint, p_upto_audit bigint,
   p_txns bigint, p_entries bigint, p_accounts bigint, p_audits bigint, p_digest bytea, p_leaves bytea,
@@ -39,7 +40,9 @@ begin
   lock table ledger.seal in share row exclusive mode;
   select s.* into v_last from ledger.seal s order by s.id desc limit 1;
   if p_id <> coalesce(v_last.id, 0) + 1 or p_previous <> coalesce(v_last.head, ''::bytea)
-     or p_upto_txn < coalesce(v_last.upto_txn, 0) or p_upto_audit < coalesce(v_last.upto_audit, 0) then
+     or p_upto_txn < coalesce(v_last.upto_txn, 0) or p_upto_audit < coalesce(v_last.upto_audit, 0)
+     or p_upto_txn > coalesce(pg_sequence_last_value('ledger.txn_id_seq'), 0)
+     or p_upto_audit > coalesce(pg_sequence_last_value('public.audit_record_id_seq'), 0) then
     return false;
   end if;
   insert into ledger.seal (id, version, upto_txn, upto_audit, txns, entries, accounts, audits, digest, leaves,
