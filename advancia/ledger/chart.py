@@ -7,6 +7,7 @@ a credit, there a debit is.
 from __future__ import annotations
 
 import re
+from functools import cache
 
 from advancia.ledger.accounts import HOUSE
 
@@ -30,7 +31,7 @@ CLEARING = "clearing."
 
 def name_of(holder: int, asset: str, purpose: str) -> str:
     """The account's name, such as `Liabilities:Customers:42:USD:Available`; a new purpose has one as well."""
-    return _pattern(holder, purpose).format(holder=holder, asset=asset)
+    return _pattern(holder == HOUSE, purpose).format(holder=holder, asset=asset)
 
 
 def opening_of(asset: str) -> str:
@@ -38,9 +39,10 @@ def opening_of(asset: str) -> str:
     return OPENING.format(asset=asset)
 
 
-def _pattern(holder: int, purpose: str) -> str:
+@cache
+def _pattern(of_house: bool, purpose: str) -> str:
     words = _words(purpose)
-    if holder != HOUSE:
+    if not of_house:
         return OF_CUSTOMERS.get(purpose, f"Liabilities:Customers:{{holder}}:{{asset}}:{words}")
     if purpose.startswith(CLEARING):
         return f"Assets:{words}:{{asset}}"

@@ -66,10 +66,10 @@ class Ledger:
         with Session(self.engine) as session:
             return "".join(export(session, to=to, **range_))
 
-    def command(self, *arguments: str):
+    def command(self, *arguments: str, of: tuple[str, str] = ("ledger", "export")):
         app = create_app(load_settings(self.environ))
         try:
-            return app.test_cli_runner().invoke(args=["ledger", "export", *arguments])
+            return app.test_cli_runner().invoke(args=[*of, *arguments])
         finally:
             with app.app_context():
                 db.engine.dispose()
@@ -361,6 +361,15 @@ def test_any_note_survives_both_tools(new_ledger, texts):
     entries = beancount_entries(books.export("beancount"))
     in_beancount = [read(each.narration) for each in entries if isinstance(each, Transaction)]
     assert in_hledger == in_beancount == texts
+
+
+@pytest.mark.parametrize("tool", READERS)
+def test_the_demo_can_be_read_back(new_ledger, tool):
+    demo = new_ledger()
+    assert demo.command(of=("demo", "seed")).exit_code == 0
+    balances = READERS[tool](demo.export(tool))
+    assert balances == demo.balances()
+    assert any(balances.values())
 
 
 @pytest.mark.slow
