@@ -17,6 +17,9 @@ FOLDER = Path(__file__).parent.parent / "sql" / "ledger"
 FILES = (
     "0003_links.sql",
     "0003_linked_fingerprint.sql",
+    "0003_cheaper_guards.sql",
+    "0003_whole_transactions.sql",
+    "0003_post.sql",
     "0003_begin_posting.sql",
     "0003_move.sql",
     "0003_takeable.sql",

@@ -175,12 +175,16 @@ def test_late_legs_are_refused_though_they_sum_to_zero(owner_connection, account
         insert(owner_connection, txn_id, (accounts[2], 5, "USD"), (accounts[3], -5, "USD"))
 
 
-def test_an_entry_has_a_transaction_and_an_account(owner_connection, accounts):
-    with pytest.raises(errors.ForeignKeyViolation):
-        written_by_hand(owner_connection, (accounts[0], -5, "USD"), (10**15, 5, "USD"))
-    owner_connection.rollback()
-    with pytest.raises(errors.ForeignKeyViolation):
+def test_entries_of_a_transaction_that_is_not_there_are_refused(owner_connection, accounts):
+    with pytest.raises(errors.CheckViolation, match="is not there"):
         insert(owner_connection, 10**15, (accounts[0], -5, "USD"), (accounts[1], 5, "USD"))
+
+
+def test_nobody_opens_an_account_for_a_holder_below_the_house(owner_connection):
+    with pytest.raises(errors.CheckViolation, match="no account is held by -1"):
+        owner_connection.execute(
+            "insert into ledger.account (holder, asset, purpose) values (-1, 'USD', 'fees')"
+        )
 
 
 def test_the_ledgers_assets_are_those_of_the_product(app_connection):
