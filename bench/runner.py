@@ -112,6 +112,11 @@ def run_rounds(
     return series
 
 
+def counted(clients: int) -> str:
+    """`1 client` or `16 clients`."""
+    return "1 client" if clients == 1 else f"{clients} clients"
+
+
 def _each(turn: Turn, cost: float | None) -> float | None:
     counted = turn.count if turn.counted is None else turn.counted
     return cost / counted if cost is not None and counted > 0 else None

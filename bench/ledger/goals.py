@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from bench.ledger.scale import Scale
 from bench.report import Goal, told_rate
-from bench.runner import Series
+from bench.runner import Series, counted
 
 SLOWEST_FILTER = 0.005  # seconds
 SEALED = 300_000  # entries a second
@@ -26,24 +26,24 @@ class Goals:
 
     def _posting(self) -> list[Goal]:
         clients = self.scale.many_clients
-        uniform, hot = (f"ledger.post, {each}, {clients} clients" for each in ("uniform", "hot"))
-        api = f"Python API, {clients} clients"
+        uniform, hot = (f"ledger.post, {each}, {counted(clients)}" for each in ("uniform", "hot"))
+        api = f"Python API, {counted(clients)}"
         return [
-            self._at_least(1.3, uniform, f"min, {clients} clients"),
+            self._at_least(1.3, uniform, f"min, {counted(clients)}"),
             self._at_least(1.0, hot, uniform),
-            self._at_least(10, api, f"django-hordak, {clients} clients"),
-            self._at_least(0.75, "Python API, 1 clients", "psycopg, 1 clients"),
-            self._at_least(0.75, api, f"psycopg, {clients} clients"),
+            self._at_least(10, api, f"django-hordak, {counted(clients)}"),
+            self._at_least(0.75, "Python API, 1 client", "psycopg, 1 client"),
+            self._at_least(0.75, api, f"psycopg, {counted(clients)}"),
             # What cannot be measured lies within the spread.
             self._at_least(1.0, f"{uniform}, sealed", uniform, within_spread=True),
         ]
 
     def _batches(self) -> list[Goal]:
         size, clients = self.scale.middle_batch, self.scale.batch_clients[-1]
-        atomic = f"post_many of {size}, atomic, {clients} clients"
-        refused = f"post_many of {size}, each by itself, 5% refused, {clients} clients"
+        atomic = f"post_many of {size}, atomic, {counted(clients)}"
+        refused = f"post_many of {size}, each by itself, 5% refused, {counted(clients)}"
         return [
-            self._at_least(5, atomic, f"pgbench TPC-B, {self.scale.many_clients} clients"),
+            self._at_least(5, atomic, f"pgbench TPC-B, {counted(self.scale.many_clients)}"),
             self._at_least(0.9, refused, atomic),
         ]
 

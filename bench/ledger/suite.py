@@ -23,7 +23,7 @@ from bench.ledger.proof import Proof, Sealing
 from bench.ledger.reads import Books
 from bench.ledger.scale import Scale, label
 from bench.report import Report, Section
-from bench.runner import Contender, Series, run_rounds
+from bench.runner import Contender, Series, counted, run_rounds
 from bench.server import Server
 
 Say = Callable[[str], None]
@@ -67,7 +67,7 @@ class Suite:
             customers=scale.customers,
             sizes=list(scale.batch_sizes),
             clients=list(scale.batch_clients),
-            against=f"pgbench TPC-B, {scale.many_clients} clients",
+            against=f"pgbench TPC-B, {counted(scale.many_clients)}",
         )
         server.settle()
         found = self._rounds("writing", [*single, *python, *bulk], scale.rounds, scale.seconds)

@@ -6,7 +6,7 @@ import importlib.util
 
 from bench.crew import Crew
 from bench.ledger.contenders.by_python import WORKERS, Absent
-from bench.runner import Contender
+from bench.runner import Contender, counted
 from bench.server import Server
 
 REFUSED = 0.05  # of the postings, where some are
@@ -22,7 +22,7 @@ def batches(
     found: list[Contender] = []
     for size, how, refused in kinds:
         for number in clients:
-            name = f"post_many of {size}, {how}, {number} clients"
+            name = f"post_many of {size}, {how}, {counted(number)}"
             if importlib.util.find_spec("advancia.ledger.batches") is None:
                 found.append(Absent(name, "there is no post_many yet"))
                 continue

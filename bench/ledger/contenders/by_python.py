@@ -12,7 +12,7 @@ from typing import Any
 from advancia.ops.dev.postgres import SUPERUSER
 from bench.crew import Crew
 from bench.machine import ROOT
-from bench.runner import Contender, NotHere, Turn
+from bench.runner import Contender, NotHere, Turn, counted
 from bench.server import Server
 
 HORDAK = "django-hordak==2.0.0"
@@ -39,10 +39,10 @@ class Absent:
 
 def ours(server: Server, database: str, clients: int, *, customers: int) -> list[Crew]:
     told = {"url": server.url(database), "customers": customers}
-    bare = f"psycopg, {clients} clients"
+    bare = f"psycopg, {counted(clients)}"
     return [
         Crew(
-            f"Python API, {clients} clients",
+            f"Python API, {counted(clients)}",
             f"{WORKERS}.by_api",
             server=server,
             clients=clients,
@@ -57,7 +57,7 @@ def ours(server: Server, database: str, clients: int, *, customers: int) -> list
             told={**told, "autocommit": False},
         ),
         Crew(
-            f"psycopg in autocommit, {clients} clients",
+            f"psycopg in autocommit, {counted(clients)}",
             f"{WORKERS}.by_psycopg",
             server=server,
             clients=clients,
@@ -94,12 +94,13 @@ class Peers:
     ) -> list[Crew]:
         return [
             Crew(
-                f"{name}, {each} clients",
+                f"{name}, {counted(each)}",
                 f"{WORKERS}.{worker}",
                 server=server,
                 clients=each,
                 told=told,
                 python=self.python,
+                against=f"Python API, {counted(each)}",
             )
             for each in clients
         ]

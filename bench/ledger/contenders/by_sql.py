@@ -7,6 +7,7 @@ from pathlib import Path
 
 from advancia.ops.dev.postgres import SUPERUSER, binary
 from bench.pgbench import Pgbench
+from bench.runner import counted
 from bench.server import Server
 
 HERE = Path(__file__).parent
@@ -39,12 +40,12 @@ def plain_database(server: Server, *, customers: int) -> str:
 
 def tpcb(server: Server, database: str, clients: int, *, warm_up: bool) -> Pgbench:
     return Pgbench(
-        f"pgbench TPC-B, {clients} clients",
+        f"pgbench TPC-B, {counted(clients)}",
         None,
         server=server,
         database=database,
         clients=clients,
-        against=f"min, {clients} clients",
+        against=f"min, {counted(clients)}",
         user=SUPERUSER,
         warm_up=warm_up,
     )
@@ -54,12 +55,12 @@ def plain(server: Server, database: str, clients: int, *, customers: int, warm_u
     """Two updates and three inserts: `min` a round trip each, `min1` all in one."""
     return [
         Pgbench(
-            f"{name}, {clients} clients",
+            f"{name}, {counted(clients)}",
             SCRIPTS / f"{name}.sql",
             server=server,
             database=database,
             clients=clients,
-            against=None if name == "min" else f"min, {clients} clients",
+            against=None if name == "min" else f"min, {counted(clients)}",
             variables={"customers": customers},
             user=SUPERUSER,
             warm_up=warm_up,
@@ -72,12 +73,12 @@ def ours(server: Server, database: str, clients: int, *, customers: int, warm_up
     """`ledger.post`: between two customers, between a customer and one house account, and with a fee."""
     return [
         Pgbench(
-            f"ledger.post, {name}, {clients} clients",
+            f"ledger.post, {name}, {counted(clients)}",
             SCRIPTS / f"{script}.sql",
             server=server,
             database=database,
             clients=clients,
-            against=f"min, {clients} clients",
+            against=f"min, {counted(clients)}",
             variables={"customers": customers},
             warm_up=warm_up,
         )
