@@ -85,9 +85,11 @@ def _http_error(error: HTTPException) -> Response:
     ):  # a redirect that Werkzeug makes by raising
         return make_response(error.get_response())
     status = error.code or 500
-    return _answer(
+    response = _answer(
         status, WORDS.get(status, WORDS[400] if status < HTTPStatus.INTERNAL_SERVER_ERROR else WORDS[500])
     )
+    response.headers.extend((name, value) for name, value in error.get_headers() if name != "Content-Type")
+    return response
 
 
 def _too_many(error: RateLimitExceeded) -> Response:

@@ -132,6 +132,14 @@ def test_an_error_is_an_alert_for_htmx(broken):
     assert answer.headers["X-Request-ID"][:12] in answer.text
 
 
+def test_a_wrong_method_is_told_which_are_right(page):
+    answer = page.get("/logout")
+
+    assert answer.status == 405
+    assert "POST" in answer.headers["Allow"]
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+
+
 def test_too_many_requests_are_told_when_to_come_back(app, page):
     page.get("/signup")
     answers = [page.post("/signup", {}) for _ in range(31)]
