@@ -15,8 +15,10 @@ from flask.cli import AppGroup
 from advancia.core.db import db
 from advancia.ledger import check, horizon, seals
 from advancia.ledger.check import LedgerReport, Progress
+from advancia.ledger.export_cli import export_command
 
 ledger_cli = AppGroup("ledger", help="The double-entry ledger.")
+ledger_cli.add_command(export_command)
 
 COULD_NOT_TELL = 2
 
