@@ -106,7 +106,7 @@ def run_quick(
         counts = reader.one(NEW_COUNTS, after=after, upto=settled.upto_txn)
         moved = reader.all(text(sql.MOVED))
         found = _unproven(moved) + _beyond(after, settled.upto_txn)
-        found += reader.look(_news(after, settled.upto_txn, [row.id for row in moved]))
+        found += reader.look(_news(after, settled.upto_txn))
         links: list[sealed.Link] = []
         head = None
         if keys is not None:
@@ -196,7 +196,7 @@ def _books(last: int) -> list[Part]:
             "what is derived",
             [
                 _rows(sql.ACCOUNT),
-                _rows(sql.HELD, accounts=None),
+                _rows(sql.HOLDS, after=0),
                 _rows(sql.ROLLUPS, after=0),
                 _rows(sql.ROLLED_UP_ACCOUNTS),
                 _rows(sql.CHECKPOINTS),
@@ -279,14 +279,14 @@ def _rows(statement: str, **values: Any) -> Task:
 # From the last proof
 
 
-def _news(after: int, upto: int, moved: list[int]) -> list[Part]:
+def _news(after: int, upto: int) -> list[Part]:
     return [
         Part("transactions", _transactions(after, upto, upto) if upto > after else []),
         Part(
             "what is derived",
             [
                 _rows(sql.ACCOUNT),
-                _rows(sql.HELD, accounts=moved),
+                _rows(sql.HOLDS, after=after),
                 _rows(sql.ROLLUPS, after=after),
                 _rows(sql.CHECKPOINTS_WITHOUT_ACCOUNT),
                 _rows(sql.SEALS_BEYOND),

@@ -125,19 +125,17 @@ ACCOUNT = """
     limit :most
 """
 
-# `:accounts` null: all of them.
-HELD = """
-    select 'held', format('account %s (%s/%s/%s) has balance %s; its holds that are not resolved sum to %s',
-                          a.id, a.holder, a.asset, a.purpose, a.balance, coalesce(h.total, 0))
-    from ledger.account a
-    cross join lateral (
-        select sum(e.amount) as total
-        from ledger.entry e join ledger.txn t on t.id = e.txn_id
-        where e.account_id = a.id and e.amount > 0 and t.is_hold
-          and not exists (select from ledger.txn r where r.resolves_id = t.id)
-    ) h
-    where a.purpose = 'held' and a.balance <> coalesce(h.total, 0)
-      and (cast(:accounts as bigint[]) is null or a.id = any(:accounts))
+# What resolves a hold takes all of it, and nothing else resolves anything.
+HOLDS = """
+    select 'held', case when h.id is null
+                        then format('transaction %s resolves transaction %s, which is no hold', r.id, r.resolves_id)
+                        else format('transaction %s holds %s on account %s; transaction %s resolves it and takes %s',
+                                    h.id, e.amount, e.account_id, r.id, coalesce(-x.amount, 0)) end
+    from ledger.txn r
+    left join ledger.txn h on h.id = r.resolves_id and h.is_hold
+    left join ledger.entry e on e.txn_id = h.id and e.amount > 0
+    left join ledger.entry x on x.txn_id = r.id and x.account_id = e.account_id
+    where r.resolves_id is not null and r.id > :after and (h.id is null or x.amount is distinct from -e.amount)
     limit :most
 """
 
