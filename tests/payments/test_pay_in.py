@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import text
 
-from advancia.core.db import db
+from advancia.core import outbox
+from advancia.core.db import db, unit_of_work
+from advancia.core.jobs import Job
 from advancia.providers.sandbox.faults import Fault
 from tests.support.payments import choose
 
@@ -35,6 +37,16 @@ def deposit_of(app, customer):
             ),
             {"id": customer.id},
         ).one()
+
+
+def let_its_time_run_out(app, deposit):
+    """Two hours pass, and the clock comes round."""
+    with app.app_context(), unit_of_work() as session:
+        session.execute(
+            text("UPDATE deposit SET expires_at = now() - interval '1 hour' WHERE id = :id"),
+            {"id": deposit.id},
+        )
+        outbox.put(session, Job.EXPIRE_DEPOSITS)
 
 
 def test_a_payment_is_credited_and_shown_with_its_receipt(app, sandbox, amara, amara_page, tell, work, books):
@@ -193,18 +205,9 @@ def test_a_time_out_after_the_provider_accepted_ends_in_one_checkout(app, sandbo
 def test_an_unpaid_deposit_expires_and_a_late_payment_is_still_credited(
     app, sandbox, amara, amara_page, tell, work, books
 ):
-    from advancia.core import outbox
-    from advancia.core.db import unit_of_work
-    from advancia.core.jobs import Job
-
     checkout_url = begin(amara_page)
     deposit = deposit_of(app, amara)
-    with app.app_context(), unit_of_work() as session:
-        session.execute(
-            text("UPDATE deposit SET expires_at = now() - interval '1 hour' WHERE id = :id"),
-            {"id": deposit.id},
-        )
-        outbox.put(session, Job.EXPIRE_DEPOSITS)
+    let_its_time_run_out(app, deposit)
     work()
     assert deposit_of(app, amara).state == "expired"
     assert "Nothing was charged" in amara_page.get(f"/deposits/{deposit.id}").text
@@ -214,20 +217,6 @@ def test_an_unpaid_deposit_expires_and_a_late_payment_is_still_credited(
     work()
     assert deposit_of(app, amara).state == "paid"
     assert str(books.available(amara)) == "100.00 USD"
-
-
-def let_its_time_run_out(app, deposit):
-    """Two hours pass, and the clock comes round."""
-    from advancia.core import outbox
-    from advancia.core.db import unit_of_work
-    from advancia.core.jobs import Job
-
-    with app.app_context(), unit_of_work() as session:
-        session.execute(
-            text("UPDATE deposit SET expires_at = now() - interval '1 hour' WHERE id = :id"),
-            {"id": deposit.id},
-        )
-        outbox.put(session, Job.EXPIRE_DEPOSITS)
 
 
 def test_a_payment_whose_events_were_all_lost_is_credited_when_its_time_is_over(

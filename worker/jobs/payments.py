@@ -13,7 +13,6 @@ from advancia.providers.stripe import CardGateway, ProviderError, ProviderRefuse
 from worker.tasks import Task, job
 
 AT_ONCE = 20
-TROUBLES_BORNE = 3
 
 _log = log.logger(__name__)
 
@@ -27,14 +26,14 @@ def expire_deposits(_task: Task) -> None:
     """
     overdue = services.overdue(db.session(), limit=AT_ONCE)
     db.session.rollback()  # no transaction is open while the provider is asked
-    troubles = 0
     for each in overdue:
         try:
             _bring_to_an_end(each)
-        except (ProviderError, WrongCheckout) as trouble:
-            _log.warning("deposit_left_open", deposit=str(each.deposit_id), trouble=str(trouble))
-            troubles += 1
-        if troubles == TROUBLES_BORNE:
+        except WrongCheckout as trouble:
+            _log.error("deposit_left_open", deposit=str(each.deposit_id), trouble=str(trouble))
+        except ProviderError as trouble:
+            # Each of the others would wait for an answer as long, and the mails behind them.
+            _log.warning("deposit_left_open", deposit=str(each.deposit_id), trouble=trouble.detail)
             return
 
 
