@@ -66,8 +66,7 @@ def create_signup() -> ResponseReturnValue:
 def verify_email() -> ResponseReturnValue:
     if current_user.is_authenticated:
         return see_other(url_for("wallet.home"))
-    sign_up_id = _waiting_sign_up()
-    if sign_up_id is None or queries.sign_up_email(db.session(), sign_up_id) is None:
+    if _waiting_sign_up() is None:
         return see_other(url_for(".login"))
     return _verify_page(VerifyEmailForm())
 
@@ -187,8 +186,10 @@ def _is_ours(path: str) -> bool:
 
 
 def _waiting_sign_up() -> UUID | None:
-    value = cookie.get(WAITING)
-    return UUID(value) if value else None
+    """The sign-up of this browser, while its address waits to be proved."""
+    sign_up_id = UUID(cookie[WAITING]) if WAITING in cookie else None
+    waits = sign_up_id and queries.sign_up_email(db.session(), sign_up_id)
+    return sign_up_id if waits else None
 
 
 def _key() -> str:
@@ -202,6 +203,8 @@ def _signup_page(form: SignUpForm, status: int = 200) -> ResponseReturnValue:
 
 def _verify_page(form: VerifyEmailForm, status: int = 200) -> ResponseReturnValue:
     email = queries.sign_up_email(db.session(), UUID(cookie[WAITING]))
+    if email is None:  # proved a moment ago by the first click of a double one
+        return see_other(url_for(".login"))
     mailbox = url_for("dev.mailbox") if "dev" in current_app.blueprints else None
     return render("identity/verify_email.html", status=status, form=form, email=email, dev_mail_url=mailbox)
 

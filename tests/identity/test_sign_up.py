@@ -180,6 +180,18 @@ def test_a_code_works_once(app, page, code_for):
     assert page.get("/wallet").status == 303
 
 
+def test_who_comes_back_with_a_sign_up_that_is_over_is_led_to_the_sign_in(app, page, code_for):
+    email = fresh()
+    sign_up(page, email)
+    waiting = page.transport.client.get_cookie("session").value
+    opened = page.get("/verify-email")
+    page.submit_form(opened, "form#verify-form", code=code_for(email))
+    page.transport.client.set_cookie("session", waiting)
+
+    assert page.submit_form(opened, "form#verify-form", code="000000").location == "/login"
+    assert page.submit_form(opened, "form[action$='/resend']").location == "/signup"
+
+
 def test_five_wrong_codes_burn_the_code(page, code_for):
     email = fresh()
     sign_up(page, email)
