@@ -31,7 +31,6 @@ from advancia.ledger import (
     available,
     check,
     clearing,
-    held,
     house,
     receivable,
 )
@@ -404,7 +403,7 @@ def test_a_reference_of_another_kind_of_movement_is_a_conflict(bank, new_user_id
     with bank.session() as session:
         hold = ledger.hold(session, reference=reference, kind="test", user_id=user, amount=usd(3))
         session.commit()
-    (outcome,) = post_many(bank, [pay(available(user), held(user), usd(3), reference)], atomic=False)
+    (outcome,) = post_many(bank, [pay(available(user), receivable(user), usd(3), reference)], atomic=False)
     assert hold.txn_id
     assert isinstance(outcome.refusal, ReferenceConflict)
 
@@ -421,6 +420,7 @@ def test_what_can_never_be_right_stops_all_of_it(bank, new_user_id):
         pay(house("fees"), AccountKey(user, "fees"), usd(1)),
         pay(house("fees"), AccountKey(-1, "available"), usd(1)),
         pay(house("fees"), available(user), usd(10**38)),
+        pay(house("fees"), held(user), usd(1)),
     ):
         with pytest.raises(MalformedPosting):
             post_many(bank, [good, bad], atomic=False)
@@ -632,3 +632,18 @@ def test_accounts_opened_by_batches_at_once_are_opened_once(bank, new_user_id, o
         assert {bank.available(user, usd(0)) for user in users} == {usd(8)}
     assert deadlocks(owner_connection) == before
     prove(bank)
+
+
+def test_an_account_is_opened_only_by_the_batch_that_pays_into_it(bank, new_user_id, app_connection):
+    """Each of them finds enough money at first, and all but three have to think again with their account open."""
+    bilal, others = new_user_id(), [new_user_id() for _ in range(8)]
+    bank.pay_in(bilal, usd(30))
+    outcomes = race(
+        [lambda other=other: post_many(bank, [send(bilal, other, usd(10))], atomic=False) for other in others]
+    )
+    assert Counter(type(outcome.refusal) for (outcome,) in outcomes) == {type(None): 3, InsufficientFunds: 5}
+    opened = app_connection.execute(
+        "select holder, balance from ledger.account where holder = any(%s)", (others,)
+    ).fetchall()
+    paid = [other for other, (outcome,) in zip(others, outcomes, strict=True) if outcome.refusal is None]
+    assert sorted(opened) == [(other, 10) for other in paid]

@@ -78,7 +78,7 @@ begin
   ) a;
   -- ... legs that are fit to be posted, ...
   select bool_and(
-    num_nulls(l.item, l.holder, l.asset, l.purpose) = 0 and l.holder >= 0
+    num_nulls(l.item, l.holder, l.asset, l.purpose) = 0 and l.holder >= 0 and l.purpose <> 'held'
     and (l.item = l.item_before and l.account > l.account_before or l.item = l.item_before + 1)
     and l.amount <> 0 and abs(l.amount) < 1e38 and scale(l.amount) = 0) into v_fits
   from (
@@ -88,7 +88,7 @@ begin
     window given as (order by u.place)
   ) l;
   if v_fits is not true then
-    raise exception 'a leg is out of order, or its amount is not a whole number of minor units' using errcode = 'LG422';
+    raise exception 'a leg is out of order, of `held`, or not of a whole number of minor units' using errcode = 'LG422';
   end if;
   -- ... and what each reference is to stand for.
   select array_agg(i.fingerprint order by i.item), max(i.assets),
