@@ -31,6 +31,7 @@ from advancia.ledger import (
     available,
     check,
     clearing,
+    held,
     house,
     receivable,
 )

@@ -9,6 +9,7 @@ import os
 import random
 import shutil
 import subprocess
+import tracemalloc
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,12 +24,12 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
-from advancia import ledger
 from advancia.app import create_app
 from advancia.config import load_settings, sqlalchemy_url
 from advancia.core.db import db
 from advancia.core.money import ASSETS, Money, asset
-from advancia.ledger import Posting, available, chart, clearing, held, house, receivable
+from advancia.ledger import Posting, available, chart, clearing, house, receivable
+from advancia.ledger.batches import BatchItem, post_many
 from advancia.ledger.export import export
 from advancia.ledger.export_formats import on_one_line
 from tests.conftest import TEMPLATE
@@ -179,7 +180,7 @@ def some(new_ledger) -> Ledger:
             effective_at=datetime(2026, 1, 31, 23, 59, 59, 999999, UTC) if number % 2 else None,
         )
     one = Money(1, asset("ETH"))
-    some.bank.post(Posting(available(1), held(1), one), kind="hold")
+    some.bank.do(ledger.hold, reference="hold", kind="hold", user_id=1, amount=one)
     some.bank.post(Posting(receivable(2), house("suspense"), one), kind="shortfall")
     for purpose in ("treasury", "promotions", "rounding", "equity"):
         some.bank.post(Posting(clearing("stripe"), house(purpose), one), kind="move", meta={"note": 7})
@@ -372,37 +373,45 @@ def test_the_demo_can_be_read_back(new_ledger, tool):
     assert any(balances.values())
 
 
-@pytest.mark.slow
-def test_a_large_random_ledger_agrees_in_both_tools(new_ledger):
+@pytest.fixture(scope="module")
+def large(new_ledger) -> Ledger:
     """50,000 transactions of 500 customers in five assets."""
-    books = new_ledger()
-    many(books, transactions=50_000)
-    expected = books.balances()
-    for tool, balances in READERS.items():
-        assert balances(books.export(tool)) == expected
-
-
-def many(books: Ledger, *, transactions: int) -> None:
-    chance = random.Random(2)
-    codes = list(ASSETS)
-    with Session(books.engine) as session:
-        for number in range(transactions):
-            code = chance.choice(codes)
-            amount = Money(chance.randrange(1, 10 ** (asset(code).decimals + 3)), asset(code))
-            source, destination = chance.sample(range(1, 501), 2)
-            postings = [Posting(receivable(source), available(destination), amount)]
-            if number % 3 == 0:
-                postings = [Posting(clearing("stripe"), available(source), amount)]
-            if number % 5 == 0:
-                postings.append(Posting(receivable(source), house("fees"), Money(1, asset(code))))
-            ledger.post(
-                session,
-                reference=f"many:{number}",
-                kind="test",
-                postings=postings,
-                meta={"note": f"n {number}"},
-            )
+    large, chance = new_ledger(), random.Random(2)
+    for begin in range(0, 50_000, 1000):
+        items = [random_item(number, chance) for number in range(begin, begin + 1000)]
+        with Session(large.engine) as session:
+            post_many(session, items, atomic=True)
             session.commit()
+    return large
+
+
+def random_item(number: int, chance: random.Random) -> BatchItem:
+    code = chance.choice(list(ASSETS))
+    amount = Money(chance.randrange(1, 10 ** (asset(code).decimals + 3)), asset(code))
+    source, destination = chance.sample(range(1, 501), 2)
+    postings = [Posting(receivable(source), available(destination), amount)]
+    if number % 3 == 0:
+        postings = [Posting(clearing("stripe"), available(source), amount)]
+    if number % 5 == 0:
+        postings.append(Posting(receivable(source), house("fees"), Money(1, asset(code))))
+    return BatchItem(f"large:{number}", "test", postings, meta={"note": f"number {number}"})
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("tool", READERS)
+def test_a_large_random_ledger_agrees(large, tool):
+    assert READERS[tool](large.export(tool)) == large.balances()
+
+
+@pytest.mark.slow
+def test_memory_stays_flat(large):
+    with Session(large.engine) as session:
+        tracemalloc.start()
+        size = sum(len(piece) for piece in export(session, to="hledger"))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert size > 10_000_000
+    assert peak < size / 2
 
 
 def stored(books: Ledger) -> list[tuple]:

@@ -94,7 +94,7 @@ def test_other_content_under_a_holds_reference_is_refused(bank, amara, other):
 def test_a_plain_posting_is_no_repeat_of_a_hold(bank, amara):
     with pytest.raises(ReferenceConflict):
         bank.post(
-            ledger.Posting(available(amara), held(amara), usd("60.00")),
+            ledger.Posting(available(amara), clearing("stripe"), usd("60.00")),
             reference=f"hold:{amara}",
             kind="withdrawal",
         )

@@ -43,7 +43,7 @@ from advancia.ledger import (
 from tests.ledger.conftest import Bank
 
 CODES = ("USD", "ETH")
-OF_CUSTOMERS = ("available", "held", "receivable")
+OF_CUSTOMERS = ("available", "receivable")
 OF_HOUSE = ("clearing.stripe", "fees")
 GUARDED = ("available", "held")
 

@@ -128,10 +128,16 @@ def test_who_never_had_anything_has_nothing_to_send(bank, new_user_id):
     assert refusal.value.available == usd("0")
 
 
-def test_held_money_has_a_floor_as_well_and_a_debt_has_none(bank, new_user_id):
+def test_held_money_moves_by_holds_alone_so_that_it_is_what_they_say(bank, new_user_id):
     user = new_user_id()
-    with pytest.raises(InsufficientFunds):
-        bank.post(Posting(held(user), available(user), usd("1.00")))
+    bank.pay_in(user, usd("5.00"))
+    for source, destination in ((available(user), held(user)), (held(user), available(user))):
+        with pytest.raises(MalformedPosting, match="held"):
+            bank.post(Posting(source, destination, usd("1.00")))
+
+
+def test_a_debt_has_no_floor(bank, new_user_id):
+    user = new_user_id()
     bank.post(Posting(receivable(user), available(user), usd("5.00")))
     with bank.session() as session:
         assert ledger.balance(session, receivable(user), USD) == -usd("5.00")

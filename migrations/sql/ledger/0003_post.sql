@@ -1,7 +1,8 @@
 -- Post one transaction, atomically and at most once: the only way in which money moves.
 --
 -- The legs are given as four arrays of one length: distinct accounts, ascending by (holder, asset, purpose)
--- in the order of the "C" collation, amounts in minor units. Missing accounts are opened. A repeat with the
+-- in the order of the "C" collation, amounts in minor units. Missing accounts are opened.
+-- `held` belongs to ledger.hold and ledger.resolve, so that what is on it is what the open holds say. A repeat with the
 -- same content answers with the first transaction (replayed) and moves nothing.
 --
 -- Raises, and then leaves nothing behind, the reference included:
@@ -71,12 +72,12 @@ begin
   -- 2. The accounts, ascending: each update finds, locks and moves one. (Before the first leg there is null, which
   -- no comparison holds against.)
   for i in 1..n loop
-    if p_holders[i] >= 0 and p_assets[i] is not null and p_purposes[i] is not null
+    if p_holders[i] >= 0 and p_assets[i] is not null and p_purposes[i] <> 'held'
        and p_amounts[i] <> 0 and abs(p_amounts[i]) < 1e38 and scale(p_amounts[i]) = 0
        and ((p_holders[i], p_assets[i] collate "C", p_purposes[i] collate "C")
             > (p_holders[i - 1], p_assets[i - 1] collate "C", p_purposes[i - 1] collate "C")) is not false then
     else
-      raise exception 'leg % is out of order, or its amount is not a whole number of minor units', i
+      raise exception 'leg % is out of order, of `held`, or not of a whole number of minor units', i
         using errcode = 'LG422';
     end if;
     if p_holders[i] <> 0 then
