@@ -24,6 +24,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from advancia import ledger
 from advancia.app import create_app
 from advancia.config import load_settings, sqlalchemy_url
 from advancia.core.db import db
