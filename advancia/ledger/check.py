@@ -257,6 +257,8 @@ def _told_of_transaction(row: Row[Any]) -> Iterator[tuple[str, str]]:
         yield "orphan", f"the entry of account {account} in {name} has no account"
     for account in row.in_other_asset or ():
         yield "asset", f"the entry of account {account} in {name} is in another asset than its account"
+    for account in row.running or ():
+        yield "house", f"the entry of account {account} of the house in {name} has a seq or a balance_after"
     if row.is_other:
         what = "reference, kind, meta, effective_at, links, fingerprint, legs or accounts"
         yield "fingerprint", f"{name} ({row.reference}) is not what was posted: its {what} were changed"
