@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -18,6 +19,11 @@ DOCUMENT = ROOT / "docs" / "benchmarks.md"
 
 def main() -> int:
     asked = _arguments()
+    for number in (
+        signal.SIGINT,
+        signal.SIGTERM,
+    ):  # also where the shell has us ignore one: the server must go
+        signal.signal(number, _stop)
     begun = time.monotonic()
 
     def say(words: str) -> None:
@@ -34,6 +40,10 @@ def main() -> int:
     if asked.write_docs:
         report.write_into(DOCUMENT)
     return 0
+
+
+def _stop(number: int, _frame: object) -> None:
+    sys.exit(128 + number)
 
 
 def _arguments() -> argparse.Namespace:

@@ -52,19 +52,20 @@ class Server:
         self._watch: psycopg.Connection[tuple[Any, ...]] | None = None
 
     def __enter__(self) -> Self:
-        self.cluster.start()
-        self._watch = psycopg.connect(self.url("postgres", SUPERUSER), autocommit=True)
-        self.cluster.create_database(TEMPLATE)
-        self._migrate()
+        try:
+            self.cluster.start()
+            self._watch = psycopg.connect(self.url("postgres", SUPERUSER), autocommit=True)
+            self.cluster.create_database(TEMPLATE)
+            self._migrate()
+        except BaseException:
+            self._end()
+            raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._watch is not None:
-            self._watch.close()
-        self.cluster.stop()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        self._end()
 
     def url(self, database: str, user: str = APP) -> str:
         return self.cluster.url(user, database)
@@ -119,6 +120,12 @@ class Server:
         yield found
         after = self.spent()
         found.append(Spent(after.cpu_seconds - before.cpu_seconds, after.wal_bytes - before.wal_bytes))
+
+    def _end(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
+        self.cluster.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _asked(self, sql: str) -> Any:
         if self._watch is None:
