@@ -27,6 +27,12 @@ from advancia.webhooks import views as webhooks
 
 BLUEPRINTS = (public.bp, identity.bp, wallet.bp, transfers.bp, deposits.bp, webhooks.bp, ops.bp)
 LARGEST_FORM = 256 * 1024
+TRUST_A_PROXY = (
+    "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
+    "sign-ins lock out everybody. Set it to the number of your proxies."
+)
+
+_log = log.logger(__name__)
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -42,6 +48,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     if settings.trusted_proxies:
         hops = settings.trusted_proxies
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+    elif settings.is_production:
+        _log.warning("no_trusted_proxy", mend=TRUST_A_PROXY)
     return app
 
 

@@ -75,6 +75,32 @@ def test_behind_tls_the_cookie_is_bound_to_the_host_and_the_browser_told_to_stay
     assert answer.headers["Strict-Transport-Security"].startswith("max-age=31536000")
 
 
+@pytest.mark.parametrize(("proxies", "warned"), [("0", True), ("1", False)])
+def test_a_production_that_takes_its_proxy_for_every_customer_is_warned(
+    environ, caplog, monkeypatch, proxies, warned
+):
+    from advancia.app import create_app
+    from advancia.config import load_settings
+
+    monkeypatch.setattr("advancia.core.log.configure", lambda _level: None)  # which would take caplog's place
+    strong = "0123456789abcdef" * 4
+    create_app(
+        load_settings(
+            {
+                **environ,
+                "ADVANCIA_ENV": "production",
+                "PUBLIC_URL": "https://pay.example.com",
+                "SECRET_KEY": strong,
+                "SEAL_KEYS": f"2026a:{strong}",
+                "SMTP_URL": "smtp://mail.example.com",
+                "TRUSTED_PROXIES": proxies,
+            }
+        )
+    )
+
+    assert any("no_trusted_proxy" in str(record.msg) for record in caplog.records) is warned
+
+
 @pytest.fixture
 def broken(settings):
     """A browser on a product with pages that fail."""
