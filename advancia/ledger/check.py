@@ -41,8 +41,8 @@ NEW_COUNTS = text("""
            not exists (select from ledger.txn) and not exists (select from ledger.entry) as is_empty
 """)
 UNSEALED = text("""
-    select count(*) as transactions from ledger.txn
-    where id > (select coalesce(max(upto_txn), 0) from ledger.seal)
+    select greatest((select coalesce(max(id), 0) from ledger.txn)
+                    - (select coalesce(max(upto_txn), 0) from ledger.seal), 0) as transactions
 """)
 LAST_PROOF = text(
     "select coalesce(max(upto_txn), 0) as upto_txn, coalesce(max(upto_seal), 0) as upto_seal from ledger.proof"

@@ -25,7 +25,7 @@ class Difference:
 class LedgerReport:
     """What was read and what was found. An empty ledger is right, but proves nothing.
 
-    `unsealed` counts the transactions that no seal covers yet. `head` is the newest seal, as the log has it.
+    `unsealed` is how many transactions, at most, no seal covers yet. `head` is the newest seal, as the log has it.
     """
 
     is_full: bool
