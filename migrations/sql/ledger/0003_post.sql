@@ -125,6 +125,7 @@ begin
            (v_ids[2], post.txn_id, v_seqs[2], p_amounts[2], v_balances[2], p_assets[2]);
   else
     insert into ledger.entry (account_id, txn_id, seq, amount, balance_after, asset)
-    select v_ids[i], post.txn_id, v_seqs[i], p_amounts[i], v_balances[i], p_assets[i] from generate_series(1, n) i;
+    select u.id, post.txn_id, v_seqs[u.i], p_amounts[u.i], v_balances[u.i], p_assets[u.i]
+    from unnest(v_ids) with ordinality u (id, i);
   end if;
 end $$;
