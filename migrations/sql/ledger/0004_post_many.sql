@@ -153,19 +153,21 @@ begin
       from ledger.decide(p_items, v_accounts, p_amounts, v_fingerprints, v_firsts,
                          v_holders, v_codes, v_purposes, v_balances, v_floors, outcomes, details) d;
       if p_atomic then
-        v_refused := (select min(o.item) from unnest(outcomes) with ordinality o (outcome, item) where o.outcome like 'LG%');
+        v_refused := (select min(o.item) from unnest(outcomes) with ordinality o (outcome, item)
+                      where o.outcome like 'LG%');
         if v_refused is not null then
           raise exception 'item % of the batch, %, was refused', v_refused, p_references[v_refused]
             using errcode = outcomes[v_refused],
                   detail = coalesce(details[v_refused], '{}') || jsonb_build_object('item', v_refused);
         end if;
       end if;
+      -- What a posted item needs has to be open, and what was opened for one has to be needed still.
       if v_open is not null or array_position(v_ids, null) is not null then
         select array_agg(a.needed order by a.account) into v_needed
         from (select u.account, bool_or(outcomes[u.item] is null) as needed
               from unnest(v_accounts, p_items) u (account, item) group by u.account) a;
         if exists (select from unnest(v_ids, v_seqs, v_needed, v_open) u (id, seq, needed, open)
-                   where u.needed and u.id is null or u.open and u.seq = 0 and not u.needed) then
+                   where u.needed and u.id is null or u.open and coalesce(u.seq, 0) = 0 and not u.needed) then
           v_open := array(select u.needed and (u.id is null or u.open is true)
                           from unnest(v_ids, v_needed, v_open) u (id, needed, open));
           raise exception using errcode = 'LG001';
