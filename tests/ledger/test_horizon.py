@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from advancia import ledger
 from advancia.core.money import Money
-from advancia.ledger import Posting, available, clearing, horizon
+from advancia.ledger import Posting, available, clearing, horizon, house
 from advancia.ledger.horizon import HeldBack
 from tests.ledger.conftest import race
 
@@ -66,6 +66,33 @@ def test_the_newest_transaction_of_the_server_is_waited_for_too(bank, app_connec
         assert upper <= own
         with pytest.raises(HeldBack):
             settled(bank, patience=SHORT)
+
+
+def in_house(session, _user_id: int) -> None:
+    postings = [Posting(house("treasury"), house("fees"), usd("1.00"))]
+    ledger.post(session, reference=f"test:{uuid4()}", kind="test", postings=postings)
+
+
+def in_a_batch(session, user_id: int) -> None:
+    items = [
+        ledger.BatchItem(
+            reference=f"test:{uuid4()}",
+            kind="test",
+            postings=[Posting(house("treasury"), account, usd("1.00"))],
+        )
+        for account in (house("fees"), available(user_id))
+    ]
+    ledger.post_many(session, items, atomic=True)
+
+
+@pytest.mark.parametrize("way", [post, in_house, in_a_batch])
+def test_every_way_of_posting_is_waited_for(bank, new_user_id, way):
+    """Whatever is posted, and by which function, the horizon does not pass it while it is under way."""
+    with bank.session() as poster:
+        way(poster, new_user_id())
+        with pytest.raises(HeldBack):
+            settled(bank, patience=SHORT)
+    settled(bank)
 
 
 def test_a_posting_that_is_undone_holds_nothing_back_afterwards(bank, new_user_id):
