@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from textwrap import shorten
 from typing import Any
 
 from bench.runner import Ratio, Series
 
 BEGIN, END = "<!-- the latest run -->", "<!-- the end of the latest run -->"
+MOST_TOLD = 60  # characters of why somebody is absent; the JSON tells all
 QUICK = 1000  # calls a second, above which they are told in microseconds
 
 
@@ -93,7 +95,7 @@ def _table(section: Section, everybody: Mapping[str, Series]) -> list[Row]:
 
 def _row(each: Series, everybody: Mapping[str, Series]) -> Row:
     if each.absent is not None or each.rate is None:
-        return (each.name, "absent", each.absent or "", "", "", "")
+        return (each.name, "absent", shorten(each.absent or "", MOST_TOLD, placeholder=" …"), "", "", "")
     ratio = _ratio(each, everybody)
     return (
         each.name,

@@ -27,7 +27,7 @@ SETTINGS = {
     "shared_buffers": "1GB",
     "max_wal_size": "16GB",
     "checkpoint_timeout": "30min",
-    "max_connections": "200",
+    "max_connections": "400",
     "maintenance_work_mem": "256MB",
 }
 SMALL = {"shared_buffers": "256MB"}

@@ -6,11 +6,16 @@ from pathlib import Path
 
 import psycopg
 from psycopg import ClientCursor
+from sqlalchemy import create_engine
+from sqlalchemy.orm import Session
 
+from advancia.config import sqlalchemy_url
+from advancia.ledger import horizon
 from advancia.ops.dev.postgres import SUPERUSER
 from bench.server import Server
 
 LOAD = (Path(__file__).parent / "load.sql").read_text(encoding="utf-8")
+MOST_CUSTOMERS = 4000  # so that a longer ledger is one of longer histories
 LEGS_EACH = 2.3  # entries of a transaction, on average, in what load.sql makes
 
 
@@ -25,8 +30,17 @@ def loaded_books(server: Server, name: str, *, entries: int) -> str:
     """A database with a history of about so many entries."""
     server.new_database(name)
     txns = int(entries / LEGS_EACH)
-    load(server, name, customers=max(20, txns // 100), txns=txns)
+    load(server, name, customers=min(max(20, txns // 100), MOST_CUSTOMERS), txns=txns)
+    _roll_up(server, name)
     return name
+
+
+def _roll_up(server: Server, database: str) -> None:
+    """As the clock has it done every so often."""
+    engine = create_engine(sqlalchemy_url(server.url(database)))
+    with Session(engine) as session:
+        horizon.roll_up(session)
+    engine.dispose()
 
 
 def load(server: Server, database: str, *, customers: int, txns: int) -> None:
