@@ -64,6 +64,8 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
             "pool_size": settings.web_threads,
             "max_overflow": 4,
             "pool_timeout": 10,
+            # A server that no longer answers is given up within seconds, not when TCP does.
+            "connect_args": {"connect_timeout": 5, "keepalives_idle": 30, "tcp_user_timeout": 10_000},
         },
         "SESSION_COOKIE_NAME": "__Host-session" if secure else "session",
         "SESSION_COOKIE_SECURE": secure,
