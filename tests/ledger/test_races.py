@@ -154,3 +154,13 @@ def test_ids_rise_with_the_order_of_an_accounts_entries(bank, app_connection, ne
         (user,),
     ).fetchall()
     assert [seq for (seq,) in rows] == list(range(1, RIVALS * 10 + 1))
+
+
+def test_money_that_comes_in_just_after_it_was_found_missing_is_taken(bank, owner_connection, new_user_id):
+    """The second look at an account: the first found too little on it, and somebody has paid in since."""
+    user = new_user_id()
+    bank.pay_in(user, usd("5.00"))
+    found = owner_connection.execute(
+        "select seq, balance from ledger.open_or_refuse(%s, 'USD', 'available', -500)", (user,)
+    )
+    assert found.fetchone() == (2, 0)

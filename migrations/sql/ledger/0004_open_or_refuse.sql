@@ -29,11 +29,15 @@ begin
                                    'available', v_balance - v_floor, 'asked', -p_amount);
     end if;
 
-    insert into ledger.account as a (holder, asset, purpose, floor, balance, seq)
-    values (p_holder, p_asset, p_purpose, v_floor, p_amount, 1)
-    on conflict (holder, asset, purpose) do nothing
-    returning a.id, a.seq, a.balance into open_or_refuse.id, open_or_refuse.seq, open_or_refuse.balance;
-    exit when found;
+    -- Money that is taken is on an account that is there: others have funded it since it was found wanting. (The
+    -- floor's CHECK looks at a row before the conflict does.)
+    if v_floor is null or p_amount >= v_floor then
+      insert into ledger.account as a (holder, asset, purpose, floor, balance, seq)
+      values (p_holder, p_asset, p_purpose, v_floor, p_amount, 1)
+      on conflict (holder, asset, purpose) do nothing
+      returning a.id, a.seq, a.balance into open_or_refuse.id, open_or_refuse.seq, open_or_refuse.balance;
+      exit when found;
+    end if;
 
     update ledger.account a set balance = a.balance + p_amount, seq = a.seq + 1
     where a.holder = p_holder and a.asset = p_asset and a.purpose = p_purpose
