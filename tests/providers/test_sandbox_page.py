@@ -28,6 +28,7 @@ def test_the_page_offers_each_outcome_in_a_form_to_itself(shop):
     assert {button["value"] for button in form.select("button[name=outcome]")} == {
         "pay",
         "later",
+        "later-fail",
         "decline",
         "cancel",
     }
