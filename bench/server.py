@@ -145,10 +145,11 @@ def with_costs(turn: Turn, spent: list[Spent]) -> Turn:
 
 def _cpu_of_family(pid: int) -> float:
     """Seconds of the postmaster, its children that live and those that it has buried. Zero where there is no /proc."""
-    ticks = _ticks(pid, buried=True)
-    for child in _children(pid):
-        ticks += _ticks(child, buried=False)
-    return ticks / TICKS
+    while True:
+        children = _children(pid)
+        ticks = _ticks(pid, buried=True) + sum(_ticks(child, buried=False) for child in children)
+        if _children(pid) == children:  # else one was buried meanwhile, and would be missed or counted twice
+            return ticks / TICKS
 
 
 def _ticks(pid: int, *, buried: bool) -> int:
