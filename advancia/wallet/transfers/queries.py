@@ -17,29 +17,13 @@ from advancia.wallet.transfers.models import Transfer
 
 
 @dataclass(frozen=True)
-class TransferView:
-    """A transfer with the names of its parties, seen by one of them."""
+class Terms:
+    """Who gets how much, and what it costs the sender."""
 
-    id: UUID
-    sender: Person
     recipient: Person
     amount: Money
     fee: Money
     note: str
-    created_at: datetime
-    outgoing: bool
-
-    @property
-    def reference(self) -> str:
-        return f"transfer:{self.id}"
-
-    @property
-    def total(self) -> Money:
-        return self.amount + self.fee
-
-    @property
-    def sender_name(self) -> str:
-        return self.sender.name
 
     @property
     def recipient_name(self) -> str:
@@ -48,6 +32,28 @@ class TransferView:
     @property
     def recipient_handle(self) -> str:
         return self.recipient.handle
+
+    @property
+    def total(self) -> Money:
+        return self.amount + self.fee
+
+
+@dataclass(frozen=True)
+class TransferView(Terms):
+    """A transfer with the names of its parties, seen by one of them."""
+
+    id: UUID
+    sender: Person
+    created_at: datetime
+    outgoing: bool
+
+    @property
+    def reference(self) -> str:
+        return f"transfer:{self.id}"
+
+    @property
+    def sender_name(self) -> str:
+        return self.sender.name
 
 
 def transfer_of(session: Session, user_id: int, transfer_id: UUID) -> TransferView:

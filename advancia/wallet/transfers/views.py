@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -15,12 +14,11 @@ from werkzeug.datastructures import MultiDict
 from advancia import ledger
 from advancia.core.clock import utcnow
 from advancia.core.db import db, in_unit_of_work
-from advancia.core.money import Money
-from advancia.identity.queries import Person
 from advancia.ledger import InsufficientFunds
 from advancia.wallet.transfers import queries, services
 from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
 from advancia.wallet.transfers.forms import SigningForm, TransferForm
+from advancia.wallet.transfers.queries import Terms
 from advancia.web.access import current_actor, customer_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
@@ -33,28 +31,6 @@ DRAFTS = "transfer_drafts"  # in the cookie: what was typed, by request id, unti
 DRAFTS_KEPT = 3
 FRESH = timedelta(minutes=10)
 REVIEW = "transfer-review"  # the element that htmx targets from the review
-
-
-@dataclass(frozen=True)
-class Draft:
-    """A transfer that waits for its sender's word."""
-
-    recipient: Person
-    amount: Money
-    fee: Money
-    note: str
-
-    @property
-    def recipient_name(self) -> str:
-        return self.recipient.name
-
-    @property
-    def recipient_handle(self) -> str:
-        return self.recipient.handle
-
-    @property
-    def total(self) -> Money:
-        return self.amount + self.fee
 
 
 @bp.get("/new")
@@ -138,7 +114,7 @@ def show(transfer_id: UUID) -> ResponseReturnValue:
     return render("transfers/show.html", transfer=transfer)
 
 
-def _draft_of(form: TransferForm) -> Draft | None:
+def _draft_of(form: TransferForm) -> Terms | None:
     """What the valid form asks for, with its recipient found and its money there; else the refusal is in the form."""
     session = db.session()
     try:
@@ -146,7 +122,7 @@ def _draft_of(form: TransferForm) -> Draft | None:
     except (UnknownRecipient, SendingToOneself) as refusal:
         form.refuse(form.recipient, str(refusal))
         return None
-    draft = Draft(recipient, form.money, services.fee_for(form.money), entered(form.note))
+    draft = Terms(recipient, form.money, services.fee_for(form.money), entered(form.note))
     own = ledger.available(current_user.id)
     there = ledger.balance(session, own, draft.amount.asset)
     if there < draft.total:
