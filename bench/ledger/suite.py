@@ -82,6 +82,7 @@ class Suite:
         scale, server = self.scale, self.server
         tpcb = by_sql.tpcb_database(server, scale=scale.tpcb_scale)
         plain = by_sql.plain_database(server, customers=scale.customers)
+        keyed = by_sql.plain_database(server, customers=scale.customers, with_keys=True)
         found: list[Contender] = []
         for clients in scale.clients:
             found.append(by_sql.tpcb(server, tpcb, clients, warm_up=scale.warm_up))
@@ -90,6 +91,11 @@ class Suite:
             found += ours
             if clients == scale.many_clients:
                 found.append(WithSealer(ours[0]))
+                found.append(
+                    by_sql.plain_with_keys(
+                        server, keyed, clients, customers=scale.customers, warm_up=scale.warm_up
+                    )
+                )
         return found
 
     def _python(self, database: str) -> list[Contender]:

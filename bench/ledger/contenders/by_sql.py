@@ -13,6 +13,7 @@ from bench.server import Server
 HERE = Path(__file__).parent
 SCRIPTS = HERE / "scripts"
 PLAIN = (HERE / "plain.sql").read_text(encoding="utf-8")
+WITH_KEYS = (HERE / "plain_with_keys.sql").read_text(encoding="utf-8")
 TPCB_ACCOUNTS_EACH = 100_000
 
 
@@ -30,10 +31,12 @@ def tpcb_database(server: Server, *, scale: int) -> str:
     return name
 
 
-def plain_database(server: Server, *, customers: int) -> str:
-    name = server.new_database("bench_min", template=None)
+def plain_database(server: Server, *, customers: int, with_keys: bool = False) -> str:
+    name = server.new_database("bench_min_with_keys" if with_keys else "bench_min", template=None)
     server.sql(PLAIN, database=name)
     server.sql(f"insert into account (id) select generate_series(1, {int(customers)})", database=name)
+    if with_keys:
+        server.sql(WITH_KEYS, database=name)
     server.sql("vacuum (analyze)", database=name)
     return name
 
@@ -67,6 +70,21 @@ def plain(server: Server, database: str, clients: int, *, customers: int, warm_u
         )
         for name in ("min", "min1")
     ]
+
+
+def plain_with_keys(server: Server, database: str, clients: int, *, customers: int, warm_up: bool) -> Pgbench:
+    """The statements of `min`, on tables with our index and foreign keys."""
+    return Pgbench(
+        f"min with our keys, {counted(clients)}",
+        SCRIPTS / "min.sql",
+        server=server,
+        database=database,
+        clients=clients,
+        against=f"min, {counted(clients)}",
+        variables={"customers": customers},
+        user=SUPERUSER,
+        warm_up=warm_up,
+    )
 
 
 def ours(server: Server, database: str, clients: int, *, customers: int, warm_up: bool) -> list[Pgbench]:
