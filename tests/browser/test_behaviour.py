@@ -121,7 +121,8 @@ def test_a_hidden_tab_does_not_poll(product, signed_in):
     page.goto(product.url + "/wallet")
     asked = []
     page.on("request", lambda request: asked.append(request.url) if "hx-ptag" in request.headers else None)
-    page.clock.run_for(10_000)
+    with page.expect_response("**/wallet"):
+        page.clock.run_for(2_500)
     assert asked
 
     page.evaluate("Object.defineProperty(document, 'hidden', {get: () => true, configurable: true})")
