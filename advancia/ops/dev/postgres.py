@@ -58,7 +58,13 @@ SETTINGS = {
     "log_lock_waits": "on",
 }
 # For tests, whose data is thrown away: nothing waits for the disk.
-NOT_DURABLE = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_wal_size": "2GB"}
+NOT_DURABLE = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_wal_size": "2GB",
+    "max_connections": "400",  # races of fifty, in several test processes at once
+}
 
 # The servers see nothing of our environment but this.
 ENVIRON = {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
