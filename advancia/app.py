@@ -7,13 +7,18 @@ from flask_migrate import Migrate
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from advancia.admin import views as admin
 from advancia.audit import models as _audit_trail  # noqa: F401 - the rooms above write it; migrations compare it
 from advancia.config import ROOT, Settings, load_settings, sqlalchemy_url
 from advancia.core import log
 from advancia.core.clock import utcnow
 from advancia.core.db import db
+from advancia.core.encryption import Keyring
 from advancia.identity import views as identity
 from advancia.identity import visitor
+from advancia.identity.factors import views as factors
+from advancia.identity.recovery import views as recovery
+from advancia.identity.sessions import views as sessions
 from advancia.ledger.cli import ledger_cli
 from advancia.ops import dev_views
 from advancia.ops import views as ops
@@ -25,7 +30,19 @@ from advancia.wallet.transfers import views as transfers
 from advancia.web import access, csrf, errors, filters, htmx, limits, public, requests, security
 from advancia.webhooks import views as webhooks
 
-BLUEPRINTS = (public.bp, identity.bp, wallet.bp, transfers.bp, deposits.bp, webhooks.bp, ops.bp)
+BLUEPRINTS = (
+    public.bp,
+    identity.bp,
+    factors.bp,
+    recovery.bp,
+    sessions.bp,
+    wallet.bp,
+    transfers.bp,
+    deposits.bp,
+    webhooks.bp,
+    ops.bp,
+    admin.bp,
+)
 LARGEST_FORM = 256 * 1024
 TRUST_A_PROXY = (
     "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
@@ -42,6 +59,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("advancia", root_path=str(ROOT), template_folder="templates", static_folder="static")
     app.extensions["settings"] = settings
     app.extensions["gateway"] = _gateway(settings)
+    app.extensions["keyring"] = Keyring(settings.field_keys)
     app.config.from_mapping(_flask_settings(settings))
     _install_extensions(app, settings)
     _install_rooms(app, settings)

@@ -21,8 +21,6 @@ from sqlalchemy.orm import Mapped, mapped_column
 from advancia.core.db import Model
 from advancia.core.types import Timestamp
 
-ROLES = ("customer", "support", "finance", "admin", "owner")
-
 
 class User(Model):
     """A person whose address has been verified. Email and handle are kept in lower case."""
@@ -43,6 +41,9 @@ class User(Model):
     terms_version: Mapped[str] = mapped_column(Text)
     terms_accepted_at: Mapped[Timestamp]
     email_verified_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    password_changed_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    # Kept in step with the factors themselves, so that every request knows it without asking three tables.
+    second_factor_since: Mapped[Timestamp | None]
     suspended_at: Mapped[Timestamp | None]
     created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
 
@@ -84,7 +85,11 @@ class CodeSend(Model):
 
 
 class UserSession(Model):
-    """A signed-in browser. Only the SHA-256 of its token is kept."""
+    """A signed-in browser. Only the SHA-256 of its token is kept.
+
+    `confirmed_at` is when the person last proved who they are, at the sign-in or since; `second_factor_at` when they
+    last did so by a second factor, if ever.
+    """
 
     __tablename__ = "user_session"
     __table_args__ = (Index("ix_user_session_user_id", "user_id"),)
@@ -97,6 +102,8 @@ class UserSession(Model):
     created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     last_used_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     expires_at: Mapped[Timestamp]
+    confirmed_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    second_factor_at: Mapped[Timestamp | None]
     ended_at: Mapped[Timestamp | None]
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlalchemy import func, select
 
 from advancia.core.db import Session
 from advancia.identity.models import SignUp, User, UserSession
-from advancia.identity.services.sign_in import token_hash
+from advancia.identity.sessions.services import token_hash
 
 IDLE_TIMEOUT = timedelta(hours=1)
 
@@ -47,17 +47,23 @@ class OpenSession:
     email: str
     role: str
     stale: bool
+    confirmed_at: datetime
+    second_factor_at: datetime | None
+    has_second_factor: bool
 
 
 _OPEN_SESSION = (
     select(
-        UserSession.id,
-        User.id,
+        UserSession.id.label("session_id"),
+        User.id.label("user_id"),
         User.name,
         User.handle,
         User.email,
         User.role,
-        UserSession.last_used_at < func.now() - timedelta(minutes=1),
+        (UserSession.last_used_at < func.now() - timedelta(minutes=1)).label("stale"),
+        UserSession.confirmed_at,
+        UserSession.second_factor_at,
+        User.second_factor_since.is_not(None).label("has_second_factor"),
     )
     .join(User, User.id == UserSession.user_id)
     .where(
@@ -72,7 +78,7 @@ _OPEN_SESSION = (
 def open_session(session: Session, token: str) -> OpenSession | None:
     """The session of that token with its person, unless it has ended, run out, or the person is suspended."""
     row = session.execute(_OPEN_SESSION.where(UserSession.token_hash == token_hash(token))).first()
-    return OpenSession(*row) if row else None
+    return OpenSession(**row._mapping) if row else None  # noqa: SLF001 - public, in spite of its name
 
 
 def credentials_of(session: Session, email: str) -> Credentials:

@@ -7,14 +7,15 @@ from uuid import UUID
 from flask import Blueprint, current_app, flash, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
-from flask_login import current_user, login_user, logout_user
+from flask_login import current_user, logout_user
 
 from advancia.core.db import db, unit_of_work
 from advancia.identity import queries, visitor
 from advancia.identity.errors import TooManyCodes, TooManyTries
 from advancia.identity.forms import LogInForm, SignUpForm, VerifyEmailForm
 from advancia.identity.services import passwords, sign_in, sign_up
-from advancia.web.access import public
+from advancia.identity.sessions import services as sessions
+from advancia.web.access import home_url, is_ours, public
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other
@@ -31,7 +32,7 @@ WAITING = "sign_up"  # in the cookie: the sign-up that waits for its code
 @public
 def signup() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        return see_other(url_for("wallet.home"))
+        return see_other(home_url())
     return _signup_page(SignUpForm())
 
 
@@ -65,7 +66,7 @@ def create_signup() -> ResponseReturnValue:
 @public
 def verify_email() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        return see_other(url_for("wallet.home"))
+        return see_other(home_url())
     if _waiting_sign_up() is None:
         return see_other(url_for(".login"))
     return _verify_page(VerifyEmailForm())
@@ -112,7 +113,7 @@ def resend_code() -> ResponseReturnValue:
 @public
 def login() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        return see_other(url_for("wallet.home"))
+        return see_other(home_url())
     return _login_page(LogInForm(next=request.args.get("next")))
 
 
@@ -149,7 +150,7 @@ def create_session() -> ResponseReturnValue:
 def logout() -> ResponseReturnValue:
     if current_user.is_authenticated:
         with unit_of_work() as session:
-            sign_in.end_session(session, token=current_user.token)
+            sessions.end(session, session_id=current_user.session_id)
         logout_user()
     cookie.clear()
     flash("You are signed out.", "success")
@@ -161,16 +162,17 @@ def _sign_in(
 ) -> ResponseReturnValue:
     """Open a session in this browser; whatever the cookie held before is thrown away."""
     with unit_of_work() as session:
-        token = sign_in.start_session(
+        if attempt_id is not None:
+            sign_in.mark_succeeded(session, attempt_id=attempt_id)
+        token = sessions.start(
             session,
             user_id=user_id,
-            attempt_id=attempt_id,
             address=request.remote_addr,
             user_agent=request.user_agent.string,
+            second_factor=False,
         )
-    cookie.clear()
-    login_user(visitor.load(token))
-    return see_other(wanted if wanted and _is_ours(wanted) else url_for("wallet.home"))
+    visitor.adopt(token)
+    return see_other(wanted if wanted and is_ours(wanted) else home_url())
 
 
 def _finish_sign_up(sign_up_id: UUID | None) -> ResponseReturnValue:
@@ -178,11 +180,6 @@ def _finish_sign_up(sign_up_id: UUID | None) -> ResponseReturnValue:
     cookie[WAITING] = str(sign_up_id)
     flash("First prove your address with the code that we have mailed to you.", "info")
     return see_other(url_for(".verify_email"))
-
-
-def _is_ours(path: str) -> bool:
-    """Whether `path` is a page of ours, and nothing that a browser would take for another site."""
-    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
 
 
 def _waiting_sign_up() -> UUID | None:

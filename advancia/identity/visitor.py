@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import Flask, request
-from flask_login import LoginManager, UserMixin
+from flask import session as cookie
+from flask_login import LoginManager, UserMixin, login_user
 from sqlalchemy import func, update
 
 from advancia.core.db import bookkeeping, db
@@ -28,6 +30,9 @@ class Visitor(UserMixin):  # type: ignore[misc]
     handle: str
     email: str
     role: str
+    confirmed_at: datetime
+    second_factor_at: datetime | None
+    has_second_factor: bool
 
     def get_id(self) -> str:
         return self.token
@@ -54,7 +59,19 @@ def load(token: str) -> Visitor | None:
         handle=found.handle,
         email=found.email,
         role=found.role,
+        confirmed_at=found.confirmed_at,
+        second_factor_at=found.second_factor_at,
+        has_second_factor=found.has_second_factor,
     )
+
+
+def adopt(token: str) -> None:
+    """Give this browser the session of that token, and throw away whatever its cookie held before.
+
+    For a sign-in, and for a session that got a new token because more was proved in it.
+    """
+    cookie.clear()
+    login_user(load(token))
 
 
 def _note_use(session_id: int) -> None:

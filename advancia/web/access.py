@@ -1,44 +1,77 @@
 """Who may call a route. Every route says so; one that does not is refused, and a test names it.
 
-The declaration is data on the view (`access_of`), so that the guard, the tests and the staff pages read the same.
+The declaration is data on the view (`access_of`, `permission_of`, `is_confirmed`), so that the guard, the tests and
+the staff pages read the same.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
+from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from advancia.core import context
+from advancia.core import context, log
+from advancia.core.clock import utcnow
 from advancia.core.context import Actor
+from advancia.core.permissions import Permission, is_staff, permissions_of
 from advancia.web.htmx import see_other
 
 View = TypeVar("View", bound=Callable[..., Any])
 
+CONFIRMED_FOR = timedelta(minutes=5)  # OWASP ASVS 5.0, 7.5.3: anew before what is most worth guarding
+
+_log = log.logger(__name__)
+
 
 class Access(StrEnum):
     PUBLIC = "public"  # anybody
+    SIGNED_IN = "signed in"  # a customer or staff, about their own account
     CUSTOMER = "customer"  # a signed-in customer
+    STAFF = "staff"  # staff with the permission that the route names, and a second factor
     MACHINE = "machine"  # a provider or a probe, which proves itself by other means than a session
 
 
 def public(view: View) -> View:
     """Anybody may call this route."""
-    return _declare(view, Access.PUBLIC)
+    return _declare(view, access=Access.PUBLIC)
+
+
+def signed_in(view: View) -> View:
+    """Whoever is signed in may call this route, customer or staff, about their own account."""
+    return _declare(view, access=Access.SIGNED_IN)
 
 
 def customer_required(view: View) -> View:
     """Only a signed-in customer may call this route; others are asked to sign in and come back."""
-    return _declare(view, Access.CUSTOMER)
+    return _declare(view, access=Access.CUSTOMER)
+
+
+def staff_required(permission: Permission | None = None) -> Callable[[View], View]:
+    """Only staff with that permission may call this route (any staff, without one), signed in by a second factor."""
+
+    def declare(view: View) -> View:
+        return _declare(view, access=Access.STAFF, permission=permission)
+
+    return declare
 
 
 def machine(view: View) -> View:
     """A program calls this route; the view itself checks what it brings, such as a signature."""
-    return _declare(view, Access.MACHINE)
+    return _declare(view, access=Access.MACHINE)
+
+
+def confirmed(view: View) -> View:
+    """Besides, the person must have proved within the last five minutes that it is they who sit there.
+
+    Who has not is asked to, and comes back: to the page, or, from a form, to the page which the form stood on.
+    """
+    return _declare(view, confirmed=True)
 
 
 def access_of(view: Callable[..., Any] | None) -> Access | None:
@@ -46,38 +79,111 @@ def access_of(view: Callable[..., Any] | None) -> Access | None:
     return cast("Access | None", getattr(view, "access", None))
 
 
+def permission_of(view: Callable[..., Any] | None) -> Permission | None:
+    """The permission that the view asks staff for."""
+    return cast("Permission | None", getattr(view, "permission", None))
+
+
+def is_confirmed(view: Callable[..., Any] | None) -> bool:
+    """Whether the view asks that the person has just proved who they are."""
+    return bool(getattr(view, "confirmed", False))
+
+
 def init_app(app: Flask) -> None:
     app.before_request(_guard)
+    app.jinja_env.globals["may"] = may
+
+
+def may(permission: Permission | str) -> bool:
+    """Whether the person signed in has that permission; templates name it by its member's name."""
+    wanted = permission if isinstance(permission, Permission) else Permission[permission]
+    return current_user.is_authenticated and wanted in permissions_of(current_user.role)
 
 
 def current_actor() -> Actor:
     """The signed-in person as the author of a change. Call it only in routes that require one."""
-    return Actor(
-        user_id=current_user.id,
-        role=current_user.role,
-        address=request.remote_addr,
-        request_id=context.request_id.get(),
-    )
+    return actor_here(current_user.id, current_user.role)
 
 
-def _declare(view: View, access: Access) -> View:
-    view.access = access  # type: ignore[attr-defined]
+def actor_here(user_id: int, role: str) -> Actor:
+    """That person as the author of what this request does, for routes which know them by other means than a session."""
+    return Actor(user_id=user_id, role=role, address=request.remote_addr, request_id=context.request_id.get())
+
+
+def home_url() -> str:
+    """Where the person signed in begins: customers at their wallet, staff at their own pages."""
+    return url_for("admin.home" if is_staff(current_user.role) else "wallet.home")
+
+
+def recently_confirmed() -> bool:
+    """Whether the person signed in has proved within the last five minutes that it is they who sit there."""
+    at = current_user.confirmed_at
+    return at is not None and utcnow() - at < CONFIRMED_FOR
+
+
+def ask_to_confirm() -> ResponseReturnValue:
+    """Send the person to prove who they are, and from there back to this page, or to the one the form stood on."""
+    return see_other(url_for("factors.confirm", next=_page_here()))
+
+
+def is_ours(path: str) -> bool:
+    """Whether `path` is a page of ours, and nothing that a browser would take for another site."""
+    return path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+
+
+def _declare(view: View, **declared: object) -> View:
+    for name, value in declared.items():
+        setattr(view, name, value)
     return view
 
 
 def _guard() -> ResponseReturnValue | None:
     if request.endpoint is None or request.endpoint == "static":
         return None
-    declared = access_of(current_app.view_functions.get(request.endpoint))
+    view = current_app.view_functions.get(request.endpoint)
+    declared = access_of(view)
     if declared is None:
         abort(403)
-    return _customers_only() if declared is Access.CUSTOMER else None
+    return None if declared in (Access.PUBLIC, Access.MACHINE) else _signed_in_only(declared, view)
 
 
-def _customers_only() -> ResponseReturnValue | None:
+def _signed_in_only(declared: Access, view: Callable[..., Any] | None) -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
-        wanted = request.full_path.rstrip("?") if request.method == "GET" else None
-        return see_other(url_for("identity.login", next=wanted))
-    if current_user.role != "customer":
-        abort(403)
-    return None
+        return see_other(url_for("identity.login", next=_page_here()))
+    if declared is Access.CUSTOMER and is_staff(current_user.role):
+        _deny()
+    if declared is Access.STAFF and (answer := _staff_only(permission_of(view))) is not None:
+        return answer
+    return ask_to_confirm() if is_confirmed(view) and not recently_confirmed() else None
+
+
+def _staff_only(permission: Permission | None) -> ResponseReturnValue | None:
+    if not is_staff(current_user.role) or (permission and not may(permission)):
+        _deny(permission)
+    if not current_user.has_second_factor:
+        return see_other(url_for("factors.security"))
+    return None if current_user.second_factor_at else ask_to_confirm()
+
+
+def _deny(permission: Permission | None = None) -> None:
+    """Refuse, and write down who wanted what: the log has it, and whoever listens (the audit trail) is told."""
+    _log.warning(
+        "access_denied",
+        user_id=current_user.id,
+        role=current_user.role,
+        permission=permission,
+        route=str(request.url_rule),
+    )
+    if (note := current_app.extensions.get("note_denial")) is not None:
+        note(current_actor(), request.path, permission)
+    abort(403)
+
+
+def _page_here() -> str | None:
+    """The address of the page on the screen: this one, or the one whose form was sent."""
+    if request.method == "GET" and not request.headers.get("HX-Request"):
+        return request.full_path.rstrip("?")
+    shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    if shown.netloc != request.host or not is_ours(shown.path):
+        return None
+    return f"{shown.path}?{shown.query}" if shown.query else shown.path

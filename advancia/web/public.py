@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import date
 
-from flask import Blueprint, url_for
+from flask import Blueprint
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from advancia.web.access import public
+from advancia.web.access import home_url, public
 from advancia.web.htmx import render, see_other
 
 bp = Blueprint("public", __name__)
@@ -21,7 +21,7 @@ TERMS_EFFECTIVE = date(2026, 11, 1)
 @public
 def home() -> ResponseReturnValue:
     if current_user.is_authenticated:
-        return see_other(url_for("wallet.home"))
+        return see_other(home_url())
     return render("public/home.html")
 
 

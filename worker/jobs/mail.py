@@ -48,7 +48,11 @@ def send_email(
 
 def written(template: str, *, to: str, key: str, facts: dict[str, Any]) -> Mail:
     """The mail: its text's first line is the subject."""
-    facts = {"login_url": url_for("identity.login", _external=True), **facts}
+    facts = {
+        "login_url": url_for("identity.login", _external=True),
+        "security_url": url_for("factors.security", _external=True),
+        **facts,
+    }
     if "reference" in facts:
         facts["url"] = url_for("wallet.movement", reference=facts["reference"], _external=True)
     subject, _, text = render_template(f"emails/{template}.txt", **facts).strip().partition("\n")

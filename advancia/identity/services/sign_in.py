@@ -1,9 +1,7 @@
-"""Signing in: count the try, look at the password, open a session."""
+"""Signing in: the tries are counted before the password is looked at."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
 from datetime import timedelta
 
 from sqlalchemy import func, select, update
@@ -13,12 +11,10 @@ from advancia.core.addresses import counted_as
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.identity.errors import TooManyTries
-from advancia.identity.models import SignInAttempt, UserSession
+from advancia.identity.models import SignInAttempt
 
 FAILURES_ALLOWED = 5
 FAILURES_WINDOW = timedelta(minutes=15)
-TOKEN_BYTES = 32
-ABSOLUTE_TIMEOUT = timedelta(hours=24)
 
 
 def begin_attempt(session: Session, *, email: str, address: str | None) -> int:
@@ -39,36 +35,9 @@ def begin_attempt(session: Session, *, email: str, address: str | None) -> int:
     return attempt.id
 
 
-def start_session(
-    session: Session, *, user_id: int, attempt_id: int | None, address: str | None, user_agent: str | None
-) -> str:
-    """Open a session and return its token, of which only a hash is kept."""
-    if attempt_id is not None:
-        session.execute(update(SignInAttempt).where(SignInAttempt.id == attempt_id).values(succeeded=True))
-    token = secrets.token_urlsafe(TOKEN_BYTES)
-    session.add(
-        UserSession(
-            user_id=user_id,
-            token_hash=token_hash(token),
-            address=address,
-            user_agent=(user_agent or "")[:300] or None,
-            expires_at=utcnow() + ABSOLUTE_TIMEOUT,
-        )
-    )
-    return token
-
-
-def end_session(session: Session, *, token: str) -> None:
-    """End that session; no harm if it has ended already."""
-    session.execute(
-        update(UserSession)
-        .where(UserSession.token_hash == token_hash(token), UserSession.ended_at.is_(None))
-        .values(ended_at=func.now())
-    )
-
-
-def token_hash(token: str) -> bytes:
-    return hashlib.sha256(token.encode()).digest()
+def mark_succeeded(session: Session, *, attempt_id: int) -> None:
+    """The try was a good one after all, and no longer counts against the limit."""
+    session.execute(update(SignInAttempt).where(SignInAttempt.id == attempt_id).values(succeeded=True))
 
 
 def _refuse_if_used_up(session: Session, whose: ColumnElement[bool]) -> None:

@@ -1,0 +1,1 @@
+"""Ways back in, and changes of what one signs in with."""

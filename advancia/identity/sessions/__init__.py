@@ -1,0 +1,1 @@
+"""Sessions: the browsers that somebody is signed in with."""
