@@ -20,8 +20,16 @@ ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED_FILE = "embedded.json"
 SECRET_KEY_BYTES = 32
 DIFFERENT_CHARACTERS = 10  # fewer, and the key was typed by hand
-SEAL_KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 SEAL_KEY = re.compile(r"(?:[0-9a-fA-F]{2}){32,}")
+FIELD_KEY = re.compile(r"[0-9a-fA-F]{64}")
+
+HOW_KEYS = (
+    "set it to an id and a secret, like 2026a:SECRET, where SECRET is the output of: "
+    "python3 -c 'import secrets; print(secrets.token_hex(32))'"
+)
+
+Keys = tuple[tuple[str, bytes], ...]
 
 # Every setting there is. A test holds this table against `.env.example`.
 NAMES = (
@@ -32,6 +40,7 @@ NAMES = (
     "PUBLIC_URL",
     "SECRET_KEY",
     "SEAL_KEYS",
+    "FIELD_KEYS",
     "DATABASE_URL",
     "DATABASE_OWNER_URL",
     "REDIS_URL",
@@ -69,7 +78,8 @@ class Settings:
     port: int
     public_url: str
     secret_key: str = field(repr=False)
-    seal_keys: tuple[tuple[str, bytes], ...] = field(repr=False)  # ids and secrets, the newest first
+    seal_keys: Keys = field(repr=False)  # ids and secrets, the newest first
+    field_keys: Keys = field(repr=False)  # as these
     database_url: str = field(repr=False)
     database_owner_url: str | None = field(repr=False)
     redis_url: str = field(repr=False)
@@ -147,6 +157,7 @@ class _Reader:
             public_url=self._public_url(port),
             secret_key=self._secret_key(),
             seal_keys=self._seal_keys(),
+            field_keys=self._field_keys(),
             database_url=self._database("DATABASE_URL") or "",
             database_owner_url=self._database("DATABASE_OWNER_URL", needed=False),
             redis_url=self._redis(),
@@ -226,25 +237,38 @@ class _Reader:
             self._wrong(f"SECRET_KEY is too weak to sign sessions with: {how}")
         return key
 
-    def _seal_keys(self) -> tuple[tuple[str, bytes], ...]:
-        text = self.get("SEAL_KEYS")
-        how = (
-            "set it to an id and a secret, like 2026a:SECRET, where SECRET is the output of: "
-            "python3 -c 'import secrets; print(secrets.token_hex(32))'"
-        )
-        if text is None:
+    def _seal_keys(self) -> Keys:
+        keys = self._keys("SEAL_KEYS", SEAL_KEY, "secrets of 32 bytes or more")
+        if keys is None and not self.is_dev:
+            self._wrong(f"SEAL_KEYS is missing, without which the books cannot be sealed: {HOW_KEYS}")
+        return keys or ()
+
+    def _field_keys(self) -> Keys:
+        keys = self._keys("FIELD_KEYS", FIELD_KEY, "secrets of exactly 32 bytes")
+        if keys is None:
             if not self.is_dev:
-                self._wrong(f"SEAL_KEYS is missing, without which the books cannot be sealed: {how}")
+                self._wrong(f"FIELD_KEYS is missing, without which no secret can be stored: {HOW_KEYS}")
             return ()
-        keys = [each.strip().partition(":") for each in text.split(",")]
-        if not all(SEAL_KEY_ID.fullmatch(name) and SEAL_KEY.fullmatch(key) for name, _, key in keys):
+        if len({key for _, key in keys}) < len(keys):
             self._wrong(
-                f"SEAL_KEYS is not a list of ids and secrets of 32 bytes or more in hexadecimal: {how}"
+                "FIELD_KEYS holds the same secret under two ids: to rotate, give the new id a new one."
             )
+        elif not self.is_dev and any(len(set(key.hex())) < DIFFERENT_CHARACTERS for _, key in keys):
+            self._wrong(f"FIELD_KEYS holds a secret that nobody drew by lot: {HOW_KEYS}")
+        return keys
+
+    def _keys(self, name: str, form: re.Pattern[str], told: str) -> Keys | None:
+        """The ids and secrets of that setting, the newest first; `None` when it is missing."""
+        text = self.get(name)
+        if text is None:
+            return None
+        keys = [each.strip().partition(":") for each in text.split(",")]
+        if not all(KEY_ID.fullmatch(key_id) and form.fullmatch(key) for key_id, _, key in keys):
+            self._wrong(f"{name} is not a list of ids and {told} in hexadecimal: {HOW_KEYS}")
             return ()
-        if len({name for name, _, _ in keys}) < len(keys):
-            self._wrong("SEAL_KEYS names two keys alike: give each an id of its own, the newest first.")
-        return tuple((name, bytes.fromhex(key)) for name, _, key in keys)
+        if len({key_id for key_id, _, _ in keys}) < len(keys):
+            self._wrong(f"{name} names two keys alike: give each an id of its own, the newest first.")
+        return tuple((key_id, bytes.fromhex(key)) for key_id, _, key in keys)
 
     def _database(self, name: str, *, needed: bool = True) -> str | None:
         url = self.get(name)

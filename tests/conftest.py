@@ -31,6 +31,7 @@ SERVERS = "ADVANCIA_TEST_SERVERS"
 TEMPLATE = "template_advancia"
 SANDBOX_SECRET = "whsec_sandbox_for_tests"
 SEAL_SECRET = "5ea1" * 16
+FIELD_SECRET = "f1e1d5" * 10 + "f1e1"
 
 pytest_plugins = [
     "tests.support.scratch",
@@ -73,6 +74,7 @@ class Servers:
             "REDIS_URL": f"{self.valkey.url}?db={cache}",
             "SECRET_KEY": "a key for tests, which guards nothing at all",
             "SEAL_KEYS": f"test:{SEAL_SECRET}",
+            "FIELD_KEYS": f"test:{FIELD_SECRET}",
             "SANDBOX_URL": "http://127.0.0.1:9",
             "SANDBOX_SECRET": SANDBOX_SECRET,
             "WEB_WORKERS": "1",

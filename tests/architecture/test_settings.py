@@ -16,7 +16,7 @@ def test_every_setting_stands_in_the_example_and_nothing_else_does():
 
 def test_every_setting_that_is_read_is_listed():
     source = (ROOT / "advancia" / "config.py").read_text()
-    read = set(re.findall(r"""(?:get|_number|_database)\(\s*"([A-Z][A-Z0-9_]+)\"""", source))
+    read = set(re.findall(r"""(?:get|_number|_database|_keys)\(\s*"([A-Z][A-Z0-9_]+)\"""", source))
 
     assert read <= set(NAMES)
     assert set(NAMES) - read <= {"ADVANCIA_ENV", "ADVANCIA_VAR"}  # these two are read before all others

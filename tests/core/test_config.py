@@ -19,6 +19,7 @@ def good(tmp_path):
         "PUBLIC_URL": "https://pay.example.com",
         "SECRET_KEY": STRONG,
         "SEAL_KEYS": f"2026a:{STRONG}{STRONG}",
+        "FIELD_KEYS": f"2026a:{STRONG}{STRONG}",
         "DATABASE_URL": "postgresql://app@db/advancia",
         "REDIS_URL": "redis://cache:6379/0",
         "SMTP_URL": "smtp://user:password@mail.example.com:587",
@@ -49,6 +50,12 @@ def test_a_production_with_everything_set_starts(good):
         ("SEAL_KEYS", STRONG, "SEAL_KEYS is not a list of ids and secrets"),
         ("SEAL_KEYS", f"2026a:{STRONG}", "SEAL_KEYS is not a list of ids and secrets"),
         ("SEAL_KEYS", f"a:{STRONG * 2},a:{STRONG * 2}", "SEAL_KEYS names two keys alike"),
+        ("FIELD_KEYS", "", "FIELD_KEYS is missing"),
+        ("FIELD_KEYS", f"2026a:{STRONG}", "FIELD_KEYS is not a list of ids and secrets of exactly 32 bytes"),
+        ("FIELD_KEYS", f"2026a:{STRONG * 3}", "FIELD_KEYS is not a list of ids and secrets of exactly 32"),
+        ("FIELD_KEYS", f"a:{STRONG * 2},a:{STRONG[::-1] * 2}", "FIELD_KEYS names two keys alike"),
+        ("FIELD_KEYS", f"b:{STRONG * 2},a:{STRONG * 2}", "FIELD_KEYS holds the same secret under two ids"),
+        ("FIELD_KEYS", f"a:{'ab' * 32}", "FIELD_KEYS holds a secret that nobody drew by lot"),
         ("DATABASE_URL", "", "DATABASE_URL is missing"),
         ("DATABASE_URL", "mysql://db/advancia", "DATABASE_URL does not begin with postgresql://"),
         ("REDIS_URL", "memcached://x", "REDIS_URL is 'memcached://x'"),
@@ -119,6 +126,14 @@ def test_seal_keys_are_told_newest_first(good):
     assert settings.seal_keys == (("2027", b"\xab" * 32), ("2026", b"\xcd" * 40))
     assert "ab" * 16 not in repr(settings)
     assert repr(b"\xab")[2:-1] not in repr(settings)
+
+
+def test_field_keys_are_told_newest_first(good):
+    settings = load_settings({**good, "FIELD_KEYS": f"2027:{STRONG[::-1] * 2}, 2026:{STRONG * 2}"})
+
+    assert [key_id for key_id, _ in settings.field_keys] == ["2027", "2026"]
+    assert settings.field_keys[1][1] == bytes.fromhex(STRONG * 2)
+    assert repr(settings.field_keys[1][1])[2:-1] not in repr(settings)
 
 
 @pytest.mark.parametrize("url", ["postgres://h/d", "postgresql://h/d", "postgresql+psycopg://h/d"])

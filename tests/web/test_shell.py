@@ -92,6 +92,7 @@ def test_a_production_that_takes_its_proxy_for_every_customer_is_warned(
                 "PUBLIC_URL": "https://pay.example.com",
                 "SECRET_KEY": strong,
                 "SEAL_KEYS": f"2026a:{strong}",
+                "FIELD_KEYS": f"2026a:{strong}",
                 "SMTP_URL": "smtp://mail.example.com",
                 "TRUSTED_PROXIES": proxies,
             }

@@ -132,6 +132,7 @@ def _made_by_us(
         "PUBLIC_URL": f"http://localhost:{port}",
         "SECRET_KEY": home.secret(var, "secret-key"),
         "SEAL_KEYS": f"dev:{home.secret(var, 'seal-key')}",
+        "FIELD_KEYS": f"dev:{home.secret(var, 'field-key')}",
     }
     if postgres is not None:
         made["DATABASE_URL"] = postgres.url(APP, DATABASE)

@@ -73,7 +73,7 @@ def test_other_processes_find_the_servers_in_a_file_that_only_we_may_read(decide
     assert written.stat().st_mode & 0o777 == 0o600
     assert json.loads(written.read_text()) == decided.embedded
     assert decided.embedded.keys() == {
-        *("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SECRET_KEY", "SEAL_KEYS"),
+        *("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SECRET_KEY", "SEAL_KEYS", "FIELD_KEYS"),
         *("SANDBOX_URL", "SANDBOX_SECRET", "PORT", "PUBLIC_URL"),
     }
     decided.remove_settings()
