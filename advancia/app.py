@@ -14,6 +14,7 @@ from advancia.core import log
 from advancia.core.clock import utcnow
 from advancia.core.db import db
 from advancia.core.encryption import Keyring
+from advancia.core.encryption import Keyring
 from advancia.identity import views as identity
 from advancia.identity import visitor
 from advancia.identity.factors import views as factors
@@ -59,6 +60,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("advancia", root_path=str(ROOT), template_folder="templates", static_folder="static")
     app.extensions["settings"] = settings
     app.extensions["gateway"] = _gateway(settings)
+    app.extensions["keyring"] = Keyring(settings.field_keys)
     app.extensions["keyring"] = Keyring(settings.field_keys)
     app.config.from_mapping(_flask_settings(settings))
     _install_extensions(app, settings)
