@@ -14,11 +14,11 @@ from advancia.core import log
 from advancia.core.clock import utcnow
 from advancia.core.db import db
 from advancia.core.encryption import Keyring
-from advancia.core.encryption import Keyring
 from advancia.identity import views as identity
 from advancia.identity import visitor
 from advancia.identity.factors import views as factors
 from advancia.identity.recovery import views as recovery
+from advancia.identity.services import passwords
 from advancia.identity.sessions import views as sessions
 from advancia.ledger.cli import ledger_cli
 from advancia.ops import dev_views
@@ -28,11 +28,27 @@ from advancia.payments import views as deposits
 from advancia.providers.stripe import ProviderNotSetUp, gateway_from
 from advancia.wallet import views as wallet
 from advancia.wallet.transfers import views as transfers
-from advancia.web import access, csrf, errors, filters, htmx, limits, public, requests, security
+from advancia.web import (
+    access,
+    bodies,
+    csrf,
+    errors,
+    filters,
+    hosts,
+    htmx,
+    limits,
+    public,
+    reports,
+    requests,
+    security,
+    well_known,
+)
 from advancia.webhooks import views as webhooks
 
 BLUEPRINTS = (
     public.bp,
+    well_known.bp,
+    reports.bp,
     identity.bp,
     factors.bp,
     recovery.bp,
@@ -44,7 +60,6 @@ BLUEPRINTS = (
     ops.bp,
     admin.bp,
 )
-LARGEST_FORM = 256 * 1024
 TRUST_A_PROXY = (
     "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
     "sign-ins lock out everybody. Set it to the number of your proxies."
@@ -61,8 +76,8 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["settings"] = settings
     app.extensions["gateway"] = _gateway(settings)
     app.extensions["keyring"] = Keyring(settings.field_keys)
-    app.extensions["keyring"] = Keyring(settings.field_keys)
     app.config.from_mapping(_flask_settings(settings))
+    passwords.share_threads(threads=settings.web_threads, processes=settings.web_workers)
     _install_extensions(app, settings)
     _install_rooms(app, settings)
     if settings.trusted_proxies:
@@ -93,7 +108,7 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SESSION_COOKIE_SAMESITE": "Lax",
         "WTF_CSRF_TIME_LIMIT": None,  # as long as the session
         "WTF_CSRF_SSL_STRICT": False,  # SameSite and the token itself do this work, also behind a proxy
-        "MAX_CONTENT_LENGTH": LARGEST_FORM,
+        "PROVIDE_AUTOMATIC_OPTIONS": False,  # nobody else's pages talk to us, so nobody has to ask
         "SEND_FILE_MAX_AGE_DEFAULT": security.ONE_YEAR,  # their address changes with their content
     }
 
@@ -101,6 +116,8 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
 def _install_extensions(app: Flask, settings: Settings) -> None:
     # The order is that in which a request meets them.
     requests.init_app(app)
+    hosts.init_app(app, settings)
+    bodies.init_app(app)
     db.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     htmx.init_app(app)

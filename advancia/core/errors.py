@@ -15,3 +15,12 @@ class NotFound(DomainError):
 
     def __init__(self, message: str = "We could not find that.") -> None:
         super().__init__(message)
+
+
+class Busy(DomainError):
+    """Too much is asked of us at once; nothing was done, and the same may be asked again in a moment."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Too much is asked of us just now. Nothing was changed. Wait a few seconds, then try again."
+        )

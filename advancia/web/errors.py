@@ -13,7 +13,7 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from advancia.core import context, log
-from advancia.core.errors import DomainError, NotFound
+from advancia.core.errors import Busy, DomainError, NotFound
 from advancia.web import htmx
 
 REFERENCE_LENGTH = 12
@@ -66,6 +66,7 @@ def init_app(app: Flask) -> None:
     app.register_error_handler(
         DomainError, lambda error: _answer(409, Words("That did not work", str(error)))
     )
+    app.register_error_handler(Busy, _busy)
     app.register_error_handler(CSRFError, lambda _error: _answer(400, STALE_FORM))
     app.register_error_handler(RateLimitExceeded, _too_many)
     app.register_error_handler(HTTPException, _http_error)
@@ -100,6 +101,12 @@ def _too_many(error: RateLimitExceeded) -> Response:
         Words(WORDS[429].title, f"Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again."),
     )
     response.headers["Retry-After"] = str(seconds)
+    return response
+
+
+def _busy(error: Busy) -> Response:
+    response = _answer(503, Words("We are busy", str(error)))
+    response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 
 FOLDER = Path(__file__).parent
@@ -35,13 +36,13 @@ def is_common(word: str) -> bool:
 
 
 def is_common_below(word: str) -> bool:
-    """Whether `word` is a common one without what is commonly done to it: figures and signs around, dressing, doubling."""
+    """Whether `word` is a common one below what is commonly done to it: figures, signs, dressing, doubling."""
     return any(is_common(each) for each in _bare(word))
 
 
 def is_a_run(word: str) -> bool:
     """Whether nearly all of `word` walks along the alphabet, the figures or a row of keys, or stands still."""
-    steps = list(zip(word, word[1:], strict=False))
+    steps = list(pairwise(squeezed(word)))
     walked = sum(1 for pair in steps if pair in _steps())
     return bool(steps) and walked >= len(steps) * 3 / 4
 
@@ -67,7 +68,7 @@ def _bare(word: str) -> set[str]:
 
 @cache
 def _steps() -> frozenset[tuple[str, str]]:
-    there = [pair for row in ROWS for pair in zip(row, row[1:], strict=False)]
+    there = [pair for row in ROWS for pair in pairwise(row)]
     return frozenset([*there, *((after, before) for before, after in there)])
 
 

@@ -35,11 +35,12 @@ class HashingTurns:
     def among(cls, *, threads: int, processes: int) -> HashingTurns:
         """For one of `processes`, each of which answers pages with so many `threads`.
 
-        Together they hash on no more than all cores, and a quarter of the threads, but at least two of eight, never
-        waits here.
+        Together they hash on no more than all cores, and a quarter of the threads, at least one where there are
+        several, never waits here.
         """
-        at_once = max(1, (os.cpu_count() or 1) // processes)
-        return cls(at_once=at_once, waiting=max(0, threads - max(1, threads // 4) - at_once))
+        places = max(1, threads - max(1, threads // 4))
+        at_once = min(places, max(1, (os.cpu_count() or 1) // processes))
+        return cls(at_once=at_once, waiting=places - at_once)
 
     def take(self, work: Callable[[], T]) -> T:
         """Do `work` when its turn has come and return what it returns, or raise `Busy` if that would take too long."""

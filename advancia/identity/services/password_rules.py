@@ -27,7 +27,7 @@ TOO_LONG = f"Use at most {LONGEST} characters."
 REPEATED = "That is too easy to guess: it repeats the same few characters."
 A_RUN = "That is too easy to guess: its characters stand in a row in the alphabet or on the keyboard."
 COMMON = "That is too easy to guess: it is on the lists of common and stolen passwords."
-NEARLY_COMMON = "That is too easy to guess: without its figures and signs it is on the lists of common and stolen passwords."
+NEARLY_COMMON = "That is too easy to guess: it is little more than a common or stolen password."
 OWN = "That is too easy to guess: it is made of your own name, handle or address."
 PRODUCTS = "That is too easy to guess: it is made of our name."
 
