@@ -24,8 +24,8 @@ from advancia.core.db import Session, db
 from advancia.ops.dev.postgres import PostgresCluster
 from advancia.ops.dev.valkey import ValkeyServer
 from tests.support.books import Books
-from tests.support.pages import InProcess, Page, sign_in
-from tests.support.people import Customer, new_customer
+from tests.support.pages import InProcess, Page, adopt_session, sign_in
+from tests.support.people import Customer, new_customer, new_staff
 
 SERVERS = "ADVANCIA_TEST_SERVERS"
 TEMPLATE = "template_advancia"
@@ -191,6 +191,16 @@ def page_of(app: Flask) -> Callable[[Customer], Page]:
 
     def signed_in(customer: Customer) -> Page:
         return sign_in(Page(InProcess(app)), customer)
+
+    return signed_in
+
+
+@pytest.fixture
+def staff_page(app: Flask) -> Callable[..., Page]:
+    """A browser in which staff, new or given, have a session with a second factor: `staff_page("support")`."""
+
+    def signed_in(role: str, person: Customer | None = None) -> Page:
+        return adopt_session(Page(InProcess(app)), app, person or new_staff(app, role))
 
     return signed_in
 

@@ -11,6 +11,9 @@ import httpx
 from bs4 import BeautifulSoup, Tag
 from flask import Flask
 
+from advancia.core.db import unit_of_work
+from advancia.identity.sessions import services as sessions
+
 
 @dataclass(frozen=True)
 class Answer:
@@ -148,4 +151,20 @@ def sign_in(page: Page, customer: Any) -> Page:
     """Sign the customer in through the form."""
     answer = page.submit("/login", email=customer.email, password=customer.password)
     assert answer.status == 303, answer.text
+    return page
+
+
+def adopt_session(page: Page, app: Flask, person: Any) -> Page:
+    """Give this browser a session in which the person has proved a second factor, without the way through the pages."""
+    with app.app_context(), unit_of_work() as session:
+        token = sessions.start(
+            session,
+            user_id=person.id,
+            address="10.0.0.1",
+            user_agent="A browser for tests",
+            second_factor=True,
+        )
+    assert isinstance(page.transport, InProcess)
+    with page.transport.client.session_transaction() as cookie:
+        cookie["_user_id"] = token
     return page
