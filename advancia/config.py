@@ -21,6 +21,7 @@ EMBEDDED_FILE = "embedded.json"
 SECRET_KEY_BYTES = 32
 DIFFERENT_CHARACTERS = 10  # fewer, and the key was typed by hand
 KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
+HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 SEAL_KEY = re.compile(r"(?:[0-9a-fA-F]{2}){32,}")
 FIELD_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -38,6 +39,8 @@ NAMES = (
     "HOST",
     "PORT",
     "PUBLIC_URL",
+    "TRUSTED_HOSTS",
+    "SECURITY_CONTACT",
     "SECRET_KEY",
     "SEAL_KEYS",
     "FIELD_KEYS",
@@ -77,6 +80,8 @@ class Settings:
     host: str
     port: int
     public_url: str
+    trusted_hosts: tuple[str, ...]
+    security_contact: str
     secret_key: str = field(repr=False)
     seal_keys: Keys = field(repr=False)  # ids and secrets, the newest first
     field_keys: Keys = field(repr=False)  # as these
@@ -155,6 +160,8 @@ class _Reader:
             host=self.get("HOST") or "127.0.0.1",
             port=port,
             public_url=self._public_url(port),
+            trusted_hosts=self._trusted_hosts(),
+            security_contact=self._security_contact(),
             secret_key=self._secret_key(),
             seal_keys=self._seal_keys(),
             field_keys=self._field_keys(),
@@ -226,6 +233,28 @@ class _Reader:
         elif not self.is_dev and parts.scheme != "https":
             self._wrong("PUBLIC_URL must begin with https:// outside development.")
         return url.rstrip("/")
+
+    def _trusted_hosts(self) -> tuple[str, ...]:
+        hosts = tuple((self.get("TRUSTED_HOSTS") or "").lower().replace(",", " ").split())
+        for host in hosts:
+            if not HOST_NAME.fullmatch(host):
+                self._wrong(
+                    f"TRUSTED_HOSTS names {host!r}: list names alone, without scheme or port, like "
+                    "pay.example.com, www.example.com."
+                )
+        return hosts
+
+    def _security_contact(self) -> str:
+        contact = self.get("SECURITY_CONTACT")
+        if contact is None:
+            host = urlsplit(self.get("PUBLIC_URL") or "").hostname or "localhost"
+            return f"mailto:security@{host}"
+        if not re.fullmatch(r"(mailto:[^\s@]+@|https://|tel:\+)\S+", contact):
+            self._wrong(
+                f"SECURITY_CONTACT is {contact!r}: set it to an address like mailto:security@example.com, or to the "
+                "page that tells how to report a hole."
+            )
+        return contact
 
     def _secret_key(self) -> str:
         key = self.get("SECRET_KEY")

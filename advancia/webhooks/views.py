@@ -16,6 +16,7 @@ from advancia.providers.stripe import (
     webhook_secrets_from,
 )
 from advancia.web.access import machine
+from advancia.web.bodies import takes_at_most
 from advancia.web.limits import limiter
 from advancia.webhooks import services
 
@@ -28,9 +29,9 @@ _log = log.logger(__name__)
 
 @bp.post("/stripe")
 @machine
+@takes_at_most(LONGEST_BODY)
 @limiter.exempt
 def stripe() -> ResponseReturnValue:
-    request.max_content_length = LONGEST_BODY
     body = request.get_data(cache=False)
     try:
         event = verify_event(

@@ -19,12 +19,12 @@ OPEN_TO_ALL = {
     "public.home", "public.terms", "public.help", "ops.status",
     "identity.signup", "identity.create_signup", "identity.verify_email", "identity.check_code",
     "identity.resend_code", "identity.login", "identity.create_session", "identity.logout",
-    "dev.mailbox", "dev.message",
+    "dev.mailbox", "dev.message", "well_known.security_txt", "well_known.change_password",
 }  # fmt: skip
 WRITES = re.compile(
     r"\s*(insert|update|delete|merge|truncate|select ledger\.post|.*\bledger\.post\()", re.IGNORECASE
 )
-FOR_MACHINES = {"webhooks.stripe", "ops.health", "ops.api_health"}
+FOR_MACHINES = {"webhooks.stripe", "reports.receive", "ops.health", "ops.api_health"}
 
 
 def endpoints(app: Flask) -> list[str]:
