@@ -7,10 +7,12 @@ a row whose job keeps failing is parked, where staff see it and can send it agai
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
+from flask import current_app
 from sqlalchemy import BigInteger, Identity, Index, Integer, Text, func, insert, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as pg_insert
@@ -18,6 +20,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from advancia.core import context
 from advancia.core.db import Model, Session
+from advancia.core.encryption import Ciphertext, Keyring
 from advancia.core.jobs import Job
 from advancia.core.types import Timestamp
 
@@ -29,9 +32,16 @@ DIED = "The last try never came to an end: its worker died."
 # How long after ringing, or after the start of a run, a row counts as lost and is rung for again.
 PATIENCE = timedelta(seconds=25)
 
+# Where an encrypted secret stands, as `Keyring` wants to be told.
+SECRET: Final = {"table": "outbox", "column": "encrypted_secret"}
+
 
 class OutboxRow(Model):
-    """One piece of work. `secret` holds what only the job may see, such as a sign-in code; done wipes it."""
+    """One piece of work. `encrypted_secret` is what only the job may see, such as a sign-in code; done wipes it.
+
+    `secret` is the same in plain text. Only versions before this column's encryption write it, also while they are
+    being replaced; it is read as long as there is any, and `encrypt_plain_secrets` moves it over.
+    """
 
     __tablename__ = "outbox"
     __table_args__ = (
@@ -48,7 +58,8 @@ class OutboxRow(Model):
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    secret: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    secret: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
+    encrypted_secret: Mapped[Ciphertext | None]
     request_id: Mapped[str | None] = mapped_column(Text)
     # Two rows with the same key are one piece of work, such as the nightly check of one night.
     unique_key: Mapped[str | None] = mapped_column(Text, unique=True)
@@ -68,9 +79,22 @@ class Claim:
     outbox_id: int
     kind: str
     payload: dict[str, Any]
-    secret: dict[str, Any]
+    plain_secret: dict[str, Any] | None = field(repr=False)
+    encrypted_secret: bytes | None = field(repr=False)
     request_id: str | None
     attempt: int
+
+    @property
+    def secret(self) -> dict[str, Any]:
+        """What only the job may see; empty when there is nothing. Raises `Undecryptable`.
+
+        It is decrypted when the job asks for it, so that a row which nobody can read fails like any other.
+        """
+        if self.encrypted_secret is None:
+            return self.plain_secret or {}
+        plain = _keyring().decrypt(self.encrypted_secret, **SECRET, row=self.outbox_id)
+        opened: dict[str, Any] = json.loads(plain)
+        return opened
 
 
 def put(
@@ -84,13 +108,14 @@ def put(
     """Ask for `job` to be run with `payload` once the caller's unit of work is committed.
 
     The payload is stored as JSON: plain values only. The job may run more than once; see `worker.tasks`.
+    `secret` is stored under the app's newest field key, and only the job can read it.
     """
     values: dict[str, Any] = {"kind": job.value, "payload": payload, "request_id": context.request_id.get()}
-    if secret is not None:
-        values["secret"] = secret
     if available_at is not None:
         values["available_at"] = available_at
-    session.execute(insert(OutboxRow).values(**values))
+    outbox_id = session.execute(insert(OutboxRow).values(**values).returning(OutboxRow.id)).scalar_one()
+    if secret is not None:
+        _encrypt(session, outbox_id, secret)
 
 
 def put_once(session: Session, job: Job, *, unique_key: str, **payload: Any) -> bool:
@@ -126,12 +151,15 @@ def claim(session: Session, outbox_id: int) -> Claim | None:
             available_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay),
         )
         .returning(
-            OutboxRow.kind, OutboxRow.payload, OutboxRow.secret, OutboxRow.request_id, OutboxRow.attempts
+            OutboxRow.kind,
+            OutboxRow.payload,
+            OutboxRow.secret,
+            OutboxRow.encrypted_secret,
+            OutboxRow.request_id,
+            OutboxRow.attempts,
         )
     ).first()
-    if row is None:
-        return None
-    return Claim(outbox_id, row.kind, row.payload, row.secret or {}, row.request_id, row.attempts)
+    return None if row is None else Claim(outbox_id, *row)
 
 
 def mark_done(session: Session, outbox_id: int) -> bool:
@@ -144,7 +172,7 @@ def mark_done(session: Session, outbox_id: int) -> bool:
     row = session.execute(
         update(OutboxRow)
         .where(OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None))
-        .values(done_at=func.now(), secret=None, parked_at=None)
+        .values(done_at=func.now(), secret=None, encrypted_secret=None, parked_at=None)
         .returning(OutboxRow.id)
     )
     return row.first() is not None
@@ -177,3 +205,29 @@ def send_again(session: Session, outbox_id: int) -> bool:
 def back_off(attempt: int) -> timedelta:
     """How long to wait after that try has failed: 2, 4, 8 … seconds, at most ten minutes."""
     return min(timedelta(seconds=2**attempt), LONGEST_DELAY)
+
+
+def encrypt_plain_secrets(session: Session, *, limit: int = 500) -> int:
+    """Encrypt what older versions left in plain text on rows that nobody works on now; return how many rows."""
+    rows = session.execute(
+        select(OutboxRow.id, OutboxRow.secret)
+        .where(func.jsonb_typeof(OutboxRow.secret) == "object", OutboxRow.done_at.is_(None))
+        .order_by(OutboxRow.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in rows:
+        _encrypt(session, row.id, row.secret)
+    return len(rows)
+
+
+def _encrypt(session: Session, outbox_id: int, secret: dict[str, Any]) -> None:
+    stored = _keyring().encrypt(json.dumps(secret).encode(), **SECRET, row=outbox_id)
+    session.execute(
+        update(OutboxRow).where(OutboxRow.id == outbox_id).values(secret=None, encrypted_secret=stored)
+    )
+
+
+def _keyring() -> Keyring:
+    keyring: Keyring = current_app.extensions["keyring"]
+    return keyring

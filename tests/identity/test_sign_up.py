@@ -11,6 +11,7 @@ from sqlalchemy import text
 
 from advancia.core.db import db, unit_of_work
 from tests.support.people import PASSWORD
+from tests.support.work import waiting_secret
 
 
 @pytest.fixture
@@ -18,14 +19,8 @@ def code_for(app, work, monkeypatch):
     """The newest code that was to be mailed to an address."""
 
     def newest(email):
-        with app.app_context():
-            return db.session.scalar(
-                text(
-                    "SELECT secret->>'code' FROM outbox WHERE payload->>'to' = :email AND secret IS NOT NULL "
-                    "ORDER BY id DESC LIMIT 1"
-                ),
-                {"email": email},
-            )
+        secret = waiting_secret(app, to=email)
+        return secret and secret.get("code")
 
     return newest
 
@@ -277,7 +272,26 @@ def test_the_code_is_wiped_once_the_mail_is_out(app, page, work):
     work()
     with app.app_context():
         rows = db.session.execute(
-            text("SELECT done_at, secret FROM outbox WHERE payload->>'to' = :e"), {"e": email}
+            text("SELECT done_at, secret, encrypted_secret FROM outbox WHERE payload->>'to' = :e"),
+            {"e": email},
         ).all()
 
-    assert [(row.done_at is not None, row.secret) for row in rows] == [(True, None)]
+    assert [(row.done_at is not None, row.secret, row.encrypted_secret) for row in rows] == [
+        (True, None, None)
+    ]
+
+
+def test_the_code_waits_for_its_mail_encrypted(app, page, code_for):
+    email = fresh()
+    sign_up(page, email)
+    with app.app_context():
+        stored = db.session.scalar(
+            text(
+                "SELECT concat(payload, secret, encode(encrypted_secret, 'escape')) FROM outbox "
+                "WHERE payload->>'to' = :e"
+            ),
+            {"e": email},
+        )
+
+    assert code_for(email).isdigit()
+    assert code_for(email) not in stored.replace(email, "")

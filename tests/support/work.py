@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from flask import Flask
 from sqlalchemy import func, select
 
 from advancia.core.db import db
-from advancia.core.outbox import OutboxRow
+from advancia.core.outbox import SECRET, OutboxRow
 from worker import tasks
 
 
@@ -37,3 +39,20 @@ def work_off(app: Flask) -> int:
 def work(app: Flask) -> Callable[[], int]:
     """Do all background work that is due."""
     return lambda: work_off(app)
+
+
+def waiting_secret(app: Flask, **payload: Any) -> dict[str, Any] | None:
+    """The newest secret that waits for a job with this in its payload, such as `to="amara@example.com"`."""
+    with app.app_context():
+        row = db.session.execute(
+            select(OutboxRow.id, OutboxRow.encrypted_secret)
+            .where(OutboxRow.payload.contains(payload), OutboxRow.encrypted_secret.is_not(None))
+            .order_by(OutboxRow.id.desc())
+            .limit(1)
+        ).first()
+    if row is None:
+        return None
+    found: dict[str, Any] = json.loads(
+        app.extensions["keyring"].decrypt(row.encrypted_secret, **SECRET, row=row.id)
+    )
+    return found

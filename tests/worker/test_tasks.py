@@ -47,7 +47,7 @@ def test_a_job_that_ends_is_done_and_not_run_again(as_job, row):
 
     assert runs == [{"code": "123456"}]
     assert state(row).done_at is not None
-    assert state(row).secret is None
+    assert state(row).encrypted_secret is None
 
 
 def test_a_job_that_fails_is_tried_again_later_each_time_and_parked_in_the_end(as_job, row):
