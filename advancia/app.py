@@ -41,6 +41,7 @@ from advancia.web import (
     reports,
     requests,
     security,
+    typed,
     well_known,
 )
 from advancia.webhooks import views as webhooks
@@ -125,6 +126,7 @@ def _install_extensions(app: Flask, settings: Settings) -> None:
     access.init_app(app)
     limits.init_app(app, settings)
     csrf.init_app(app)
+    typed.init_app(app)
     security.init_app(app, settings)
     errors.init_app(app)
     filters.init_app(app)

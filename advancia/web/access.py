@@ -20,6 +20,7 @@ from advancia.core import context, log
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.permissions import Permission, is_staff, permissions_of
+from advancia.web import typed
 from advancia.web.htmx import see_other
 
 View = TypeVar("View", bound=Callable[..., Any])
@@ -123,7 +124,7 @@ def recently_confirmed() -> bool:
 
 def ask_to_confirm() -> ResponseReturnValue:
     """Send the person to prove who they are, and from there back to this page, or to the one the form stood on."""
-    return see_other(url_for("factors.confirm", next=_page_here()))
+    return _send_to("factors.confirm", why="First prove that it is you.")
 
 
 def is_ours(path: str) -> bool:
@@ -149,7 +150,7 @@ def _guard() -> ResponseReturnValue | None:
 
 def _signed_in_only(declared: Access, view: Callable[..., Any] | None) -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
-        return see_other(url_for("identity.login", next=_page_here()))
+        return _send_to("identity.login", why="You were signed out meanwhile.")
     if declared is Access.CUSTOMER and is_staff(current_user.role):
         _deny()
     if declared is Access.STAFF and (answer := _staff_only(permission_of(view))) is not None:
@@ -179,11 +180,25 @@ def _deny(permission: Permission | None = None) -> None:
     abort(403)
 
 
-def _page_here() -> str | None:
+def _send_to(endpoint: str, *, why: str) -> ResponseReturnValue:
+    """Send the person to that page, from where they come back; nothing of a form that they sent is lost."""
+    typed.keep(
+        otherwise=f"{why} Nothing was changed.", kept=f"{why} What you typed will be there afterwards."
+    )
+    return see_other(url_for(endpoint, next=page_here()))
+
+
+def page_here() -> str | None:
     """The address of the page on the screen: this one, or the one whose form was sent."""
     if request.method == "GET" and not request.headers.get("HX-Request"):
         return request.full_path.rstrip("?")
     shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
     if shown.netloc != request.host or not is_ours(shown.path):
-        return None
+        return request.path if _has_page(request.path) else None
     return f"{shown.path}?{shown.query}" if shown.query else shown.path
+
+
+def _has_page(path: str) -> bool:
+    """Whether a form that is sent to `path` stands on a page of the same address."""
+    adapter = current_app.create_url_adapter(request)
+    return adapter is not None and adapter.test(path, "GET")

@@ -8,11 +8,14 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from flask_wtf import FlaskForm
-from wtforms import Field, HiddenField, StringField, ValidationError
+from werkzeug.datastructures import MultiDict
+from wtforms import BooleanField, Field, HiddenField, PasswordField, StringField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs are behind
 
 from advancia.core.money import Asset, InvalidAmount, Money
+from advancia.web import typed
 
+BACK = "This has not been sent yet. Check it and send it again."
 STALE = "This form has been open for too long. Check it and send it again."
 
 
@@ -68,7 +71,15 @@ class RequestIdField(HiddenField):
 
 
 class Form(FlaskForm):  # type: ignore[misc]
-    """A form of ours: with the CSRF token, and with a way to put a refusal beside the field it is about."""
+    """A form of ours: with the CSRF token, and with a way to put a refusal beside the field it is about.
+
+    On the page that somebody comes back to after a form could not be taken, it holds what they had typed.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.meta.csrf and (back := typed.come_back()) is not None:
+            self._fill_in_again(back)
 
     def validate(self, extra_validators: Mapping[str, Sequence[Any]] | None = None) -> bool:
         valid: bool = super().validate(extra_validators)
@@ -79,3 +90,12 @@ class Form(FlaskForm):  # type: ignore[misc]
     def refuse(self, field: Field, message: str) -> None:
         """Show `message` at `field`, as if the form's own validation had found it."""
         field.errors = [*field.errors, message]
+
+    def _fill_in_again(self, back: MultiDict[str, str]) -> None:
+        """Take what was typed, if it was typed into this form."""
+        if not set(back) <= set(self._fields):
+            return
+        for name, field in self._fields.items():
+            if (name in back or isinstance(field, BooleanField)) and not isinstance(field, PasswordField):
+                field.process(back)
+        self.form_errors.append(BACK)
