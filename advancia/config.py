@@ -7,6 +7,7 @@ started; so every process and command with the same `ADVANCIA_VAR` finds the sam
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
@@ -23,8 +24,11 @@ DIFFERENT_CHARACTERS = 10  # fewer, and the key was typed by hand
 KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
 HOST_NAME = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 SEAL_KEY = re.compile(r"(?:[0-9a-fA-F]{2}){32,}")
+MERCHANT = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+CRYPTOMUS_ADDRESS = "91.227.144.54"
 FIELD_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
+PASSPHRASE = "ADVANCIA_PASSPHRASE"  # no setting: it must not stand in the file that it encrypts
 HOW_KEYS = (
     "set it to an id and a secret, like 2026a:SECRET, where SECRET is the output of: "
     "python3 -c 'import secrets; print(secrets.token_hex(32))'"
@@ -52,6 +56,9 @@ NAMES = (
     "WEB_THREADS",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRET",
+    "CRYPTOMUS_MERCHANT",
+    "CRYPTOMUS_PAYMENT_KEY",
+    "CRYPTOMUS_ALLOWED_ADDRESSES",
     "SANDBOX_URL",
     "SANDBOX_SECRET",
     "SMTP_URL",
@@ -93,6 +100,9 @@ class Settings:
     web_threads: int
     stripe_secret_key: str | None = field(repr=False)
     stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
+    cryptomus_merchant: str | None
+    cryptomus_payment_keys: tuple[str, ...] = field(repr=False)  # the first signs; all of them verify
+    cryptomus_allowed_addresses: tuple[str, ...]
     sandbox_url: str | None
     sandbox_secret: str | None = field(repr=False)
     smtp_url: str | None = field(repr=False)
@@ -132,6 +142,11 @@ def var_folder(environ: Mapping[str, str] | None = None) -> Path:
     return Path(environ.get("ADVANCIA_VAR") or ROOT / "var").expanduser().resolve()
 
 
+def passphrase(environ: Mapping[str, str] | None = None) -> str | None:
+    """What encrypts a bundle of settings, where the environment holds it instead of somebody typing it."""
+    return (os.environ if environ is None else environ).get(PASSPHRASE) or None
+
+
 def sqlalchemy_url(url: str) -> str:
     """Name the driver in a plain libpq address, as SQLAlchemy wants it."""
     return re.sub(r"^postgres(ql)?(\+psycopg)?://", "postgresql+psycopg://", url)
@@ -153,6 +168,7 @@ class _Reader:
 
     def settings(self) -> Settings:
         stripe_key, stripe_secrets = self._stripe()
+        cryptomus_merchant, cryptomus_keys = self._cryptomus()
         port = self._number("PORT", 8000, lowest=1, highest=65535)
         settings = Settings(
             env=self.env,
@@ -173,6 +189,9 @@ class _Reader:
             web_threads=self._number("WEB_THREADS", 8, lowest=1, highest=128),
             stripe_secret_key=stripe_key,
             stripe_webhook_secrets=stripe_secrets,
+            cryptomus_merchant=cryptomus_merchant,
+            cryptomus_payment_keys=cryptomus_keys,
+            cryptomus_allowed_addresses=self._allowed_addresses(),
             sandbox_url=self.get("SANDBOX_URL") if self.is_dev else None,
             sandbox_secret=self.get("SANDBOX_SECRET") if self.is_dev else None,
             smtp_url=self._smtp(),
@@ -339,6 +358,32 @@ class _Reader:
                 "of the webhook endpoint; separate several with a comma while you rotate them."
             )
         return key, secrets
+
+    def _cryptomus(self) -> tuple[str | None, tuple[str, ...]]:
+        merchant = self.get("CRYPTOMUS_MERCHANT")
+        keys = tuple((self.get("CRYPTOMUS_PAYMENT_KEY") or "").replace(",", " ").split())
+        if (merchant is None) != (not keys):
+            self._wrong(
+                "CRYPTOMUS_MERCHANT and CRYPTOMUS_PAYMENT_KEY belong together: copy both from the merchant's settings "
+                "at Cryptomus, or set neither."
+            )
+        if merchant and not MERCHANT.fullmatch(merchant):
+            self._wrong(
+                "CRYPTOMUS_MERCHANT does not look like one: it is a UUID, like 8b03432e-385b-4670-8d06-064591096795."
+            )
+        return merchant, keys
+
+    def _allowed_addresses(self) -> tuple[str, ...]:
+        text = self.get("CRYPTOMUS_ALLOWED_ADDRESSES") or CRYPTOMUS_ADDRESS
+        addresses = tuple(text.replace(",", " ").split())
+        for each in addresses:
+            try:
+                ipaddress.ip_network(each, strict=False)
+            except ValueError:
+                self._wrong(
+                    f"CRYPTOMUS_ALLOWED_ADDRESSES names {each!r}: list addresses or networks, like {CRYPTOMUS_ADDRESS}."
+                )
+        return addresses
 
     def _smtp(self) -> str | None:
         url = self.get("SMTP_URL")

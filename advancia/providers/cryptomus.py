@@ -1,0 +1,269 @@
+"""Crypto payments by Cryptomus invoices; the simulation is asked through the same client at another address."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+import httpx
+
+from advancia.config import Settings
+from advancia.core.money import ASSETS, Asset, Money, asset
+from advancia.providers import php_json
+from advancia.providers.cryptomus_events import signature
+from advancia.providers.cryptomus_states import Meaning, meaning_of
+from advancia.providers.errors import ProviderRefused, ProviderUnavailable
+
+API = "https://api.cryptomus.com"
+PAGES = "https://pay.cryptomus.com"
+SANDBOX = "sandbox_crypto"
+SANDBOX_MERCHANT = "5a4d0b0e-0000-4000-8000-5a4db0c5a4db"
+# One network for each asset, so that what is sent to an invoice's address is what was asked for.
+NETWORKS = {"BTC": "btc", "ETH": "eth", "USDT": "tron"}
+NETWORK_WORDS = {"btc": "Bitcoin", "eth": "Ethereum (ERC-20)", "tron": "Tron (TRC-20)"}
+SHORTEST_LIFE, LONGEST_LIFE = timedelta(seconds=300), timedelta(seconds=43_200)
+CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+_MOST_DIGITS = 30
+_EXACT = Context(prec=60, rounding=ROUND_DOWN)
+
+
+@dataclass(frozen=True)
+class Invoice:
+    """An invoice as it stands at the provider now.
+
+    `arrived` is what the payer has sent so far, in the asset that was sent, before the provider's `fee`; None when
+    nothing came, or when it is of an asset that we do not keep: `arrived_words` tells it even then.
+    """
+
+    id: str
+    order_id: str
+    status: str
+    asked: Money
+    arrived: Money | None
+    arrived_words: str
+    fee: Money | None
+    network: str | None
+    address: str | None
+    txid: str | None
+    url: str | None
+    is_final: bool
+
+    @property
+    def deposit_id(self) -> UUID | None:
+        try:
+            return UUID(self.order_id)
+        except ValueError:
+            return None
+
+    @property
+    def meaning(self) -> Meaning:
+        return meaning_of(self.status)
+
+    @property
+    def went_astray(self) -> bool:
+        """Whether money came over another network, or in another asset, than was asked for."""
+        if self.arrived is None:
+            return bool(self.arrived_words)
+        wrong_network = self.network is not None and self.network != NETWORKS[self.asked.asset.code]
+        return self.arrived.asset != self.asked.asset or wrong_network
+
+
+class CryptoGateway:
+    """Invoices at Cryptomus, or at whatever speaks its API at `api_base`.
+
+    Every call raises `ProviderUnavailable` (ask again later) or `ProviderRefused` (an answer: no).
+    """
+
+    def __init__(
+        self,
+        *,
+        merchant: str,
+        payment_key: str,
+        name: str = "cryptomus",
+        api_base: str | None = None,
+        timeouts: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
+    ) -> None:
+        self.name = name
+        self.page_origin = api_base or PAGES
+        self._merchant = merchant
+        self._key = payment_key
+        connect, read = timeouts
+        self._client = httpx.Client(
+            base_url=api_base or API,
+            timeout=httpx.Timeout(read, connect=connect),
+            trust_env=api_base is None,  # the simulation runs on this machine, behind no proxy
+        )
+
+    @property
+    def label(self) -> str:
+        """What the customer chooses."""
+        return "Crypto (Cryptomus)" if self.name == "cryptomus" else "Sandbox crypto (simulated)"
+
+    @property
+    def provider_words(self) -> str:
+        """The provider in a sentence."""
+        return "Cryptomus" if self.name == "cryptomus" else "the sandbox"
+
+    def create_invoice(
+        self,
+        *,
+        deposit_id: UUID,
+        amount: Money,
+        return_url: str,
+        callback_url: str,
+        lifetime: timedelta,
+    ) -> Invoice:
+        """Open an invoice for the deposit, or get the one that was opened for it before.
+
+        The deposit's id is the order's: a repeat gives the first invoice, whatever else is asked.
+        """
+        seconds = int(min(max(lifetime, SHORTEST_LIFE), LONGEST_LIFE).total_seconds())
+        code = amount.asset.code
+        asked = {
+            "amount": amount.plain,
+            "currency": code,
+            "order_id": str(deposit_id),
+            "network": NETWORKS[code],
+            "url_return": return_url,
+            "url_success": return_url,
+            "url_callback": callback_url,
+            "lifetime": seconds,
+        }
+        return self._invoice(self._call("/v1/payment", asked))
+
+    def invoice(self, invoice_id: str) -> Invoice:
+        """The invoice as it stands now: the one thing on which money is credited."""
+        return self._invoice(self._call("/v1/payment/info", {"uuid": invoice_id}))
+
+    def invoice_of(self, deposit_id: UUID) -> Invoice:
+        """As `invoice`, by our own id: for when the answer to opening it was lost."""
+        return self._invoice(self._call("/v1/payment/info", {"order_id": str(deposit_id)}))
+
+    def resend(self, invoice_id: str) -> None:
+        """Ask for the invoice's last webhook once more."""
+        self._call("/v1/payment/resend", {"uuid": invoice_id})
+
+    def send_test_webhook(self, *, callback_url: str, order_id: str, code: str = "USDT") -> None:
+        """Ask for a signed webhook about nothing, to see that it reaches us."""
+        asked = {
+            "url_callback": callback_url,
+            "currency": code,
+            "network": NETWORKS[code],
+            "order_id": order_id,
+            "status": "paid",
+        }
+        self._call("/v1/test-webhook/payment", asked)
+
+    def _call(self, path: str, asked: dict[str, Any]) -> Any:
+        text = php_json.encoded(asked)
+        headers = {
+            "merchant": self._merchant,
+            "sign": signature(text, self._key),
+            "Content-Type": "application/json",
+        }
+        try:
+            answer = self._client.post(path, content=text.encode(), headers=headers)
+        except httpx.HTTPError as error:
+            raise self._unavailable(f"{type(error).__name__}: {error}") from error
+        return self._result(answer)
+
+    def _result(self, answer: httpx.Response) -> Any:
+        status = answer.status_code
+        # A refused key says nothing about the payment: it is ours to mend, and 429 passes by itself.
+        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (401, 403, 408, 429):
+            raise self._unavailable(f"{status} {answer.text[:300]}")
+        try:
+            body = json.loads(answer.content, parse_float=Decimal)
+            if body["state"] == 0 and status < HTTPStatus.BAD_REQUEST:
+                return body.get("result")
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            raise self._unavailable(f"{status}, and no answer that we can read: {error!r}") from error
+        raise ProviderRefused(self.provider_words, detail=f"{status} {answer.text[:300]}")
+
+    def _invoice(self, told: Any) -> Invoice:
+        try:
+            return _read(told)
+        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+            raise self._unavailable(f"Unexpected answer: {error!r}") from error
+
+    def _unavailable(self, detail: str) -> ProviderUnavailable:
+        return ProviderUnavailable(self.provider_words, detail=detail)
+
+
+def crypto_gateway_from(settings: Settings) -> CryptoGateway | None:
+    """Cryptomus when its keys are set, else the simulation, else None: no crypto can be paid in."""
+    if settings.cryptomus_merchant and settings.cryptomus_payment_keys:
+        return CryptoGateway(
+            merchant=settings.cryptomus_merchant, payment_key=settings.cryptomus_payment_keys[0]
+        )
+    if settings.is_sandboxed and settings.sandbox_url and settings.sandbox_secret:
+        return CryptoGateway(
+            merchant=SANDBOX_MERCHANT,
+            payment_key=settings.sandbox_secret,
+            name=SANDBOX,
+            api_base=settings.sandbox_url.rstrip("/"),
+        )
+    return None
+
+
+def callback_keys_from(settings: Settings) -> tuple[str, ...]:
+    """The keys with which webhooks of the gateway in use are signed; several while they are rotated."""
+    if settings.cryptomus_payment_keys:
+        return settings.cryptomus_payment_keys
+    return (settings.sandbox_secret,) if settings.is_sandboxed and settings.sandbox_secret else ()
+
+
+def _read(told: Any) -> Invoice:
+    asked = asset(told["currency"])
+    arrived = _decimal(told.get("payment_amount"))
+    code = str(told.get("payer_currency") or told["currency"])
+    came = arrived is not None and arrived > 0
+    of_asset = ASSETS.get(code)
+    return Invoice(
+        id=str(told["uuid"]),
+        order_id=str(told["order_id"]),
+        status=str(told.get("payment_status") or told["status"]),
+        asked=_money(_decimal(told["amount"]) or Decimal(), asked),
+        arrived=_money(arrived, of_asset) if came and arrived and of_asset else None,
+        arrived_words=f"{arrived} {code}" if came else "",
+        fee=_fee(told, of_asset) if came else None,
+        network=_text(told.get("network")),
+        address=_text(told.get("address")),
+        txid=_text(told.get("txid")),
+        url=_text(told.get("url")),
+        is_final=told.get("is_final") is True,
+    )
+
+
+def _fee(told: dict[str, Any], of_asset: Asset | None) -> Money | None:
+    """What the provider kept of the payment."""
+    commission = _decimal(told.get("commission"))
+    if commission is None or commission <= 0 or of_asset is None:
+        return None
+    return _money(commission, of_asset) or None
+
+
+def _money(amount: Decimal, of_asset: Asset) -> Money:
+    """Whole minor units, rounded down: a fraction of one cannot be booked."""
+    return Money(int(amount.scaleb(of_asset.decimals, _EXACT)), of_asset)
+
+
+def _decimal(told: Any) -> Decimal | None:
+    if told in (None, ""):
+        return None
+    try:
+        amount = Decimal(str(told))
+    except InvalidOperation as error:
+        raise ValueError(told) from error
+    if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
+        raise ValueError(told)
+    return amount
+
+
+def _text(told: Any) -> str | None:
+    return str(told) if told else None
