@@ -199,6 +199,7 @@ def _books(last: int) -> list[Part]:
                 _rows(sql.HOLDS, after=0),
                 _rows(sql.ROLLUPS, after=0),
                 _rows(sql.ROLLED_UP_ACCOUNTS),
+                _rows(sql.FILING),
                 _rows(sql.CHECKPOINTS),
                 _rows(sql.CHECKPOINTS_WITHOUT_ACCOUNT),
                 _rows(sql.SEALS_BEYOND),

@@ -165,6 +165,44 @@ ROLLED_UP_ACCOUNTS = """
     limit :most
 """
 
+# What is filed of an account is what its entries are: each once, under its kind and direction, and rising, so that
+# a page finds it. The hashes of all of them are joined by xor, as above.
+FILING = """
+    with listed as (
+        select f.account_id, sum(i.entries) as entries, max(i.upto_txn) as upto_txn, bit_xor(i.hash) as hash,
+               array_agg(distinct f.kind order by f.kind) as kinds,
+               bool_and(i.rises and i.upto_txn = f.upto_txn) as is_in_order
+        from (
+            select f.*, lag(f.upto_txn, 1, 0::bigint) over (
+                       partition by f.account_id, f.kind, f.is_in order by f.upto_txn) as before
+            from ledger.filing f
+        ) f
+        cross join lateral (
+            select count(*) as entries, max(i.txn_id) as upto_txn, bool_and(i.txn_id > i.before) as rises,
+                   bit_xor(hashtextextended(f.kind, case when f.is_in then i.txn_id else ~i.txn_id end)) as hash
+            from (select u.txn_id, lag(u.txn_id, 1, f.before) over (order by u.place) as before
+                  from unnest(f.txn_ids) with ordinality u (txn_id, place)) i
+        ) i
+        group by f.account_id
+    ), stored as (
+        select e.account_id, count(*) as entries,
+               bit_xor(hashtextextended(t.kind, case when e.amount > 0 then t.id else ~t.id end)) as hash
+        from ledger.filed f
+        join ledger.entry e on e.account_id = f.account_id and e.txn_id <= f.upto_txn
+        join ledger.txn t on t.id = e.txn_id
+        group by e.account_id
+    )
+    select 'filing', format('the entries of account %s up to transaction %s are not filed as they are; '
+                            'until that is put right, filtered pages of its history leave some out',
+                            coalesce(f.account_id, l.account_id), coalesce(f.upto_txn, l.upto_txn))
+    from ledger.filed f
+    full join listed l on l.account_id = f.account_id
+    left join stored s on s.account_id = f.account_id
+    where (f.upto_txn, f.entries, f.kinds) is distinct from (l.upto_txn, l.entries, l.kinds)
+       or l.is_in_order is not true or (s.entries, s.hash) is distinct from (l.entries, l.hash)
+    limit :most
+"""
+
 CHECKPOINTS = """
     select 'checkpoint', format('the checkpoint of account %s at transaction %s is not that of an entry',
                                 c.account_id, c.txn_id)

@@ -128,14 +128,8 @@ ENTRIES_OF = """
     from (
         select e.*
         from ledger.account a
-        cross join lateral (
-            select e.txn_id, e.account_id, e.asset, e.amount, e.balance_after
-            from ledger.entry e {joined}
-            where e.account_id = a.id {of_entry}
-            order by e.txn_id desc
-            limit :limit
-        ) e
-        where a.holder = :holder and a.purpose = 'available' {of_account}
+        cross join lateral ({of_account}) e
+        where a.holder = :holder and a.purpose = 'available' {accounts}
         order by e.txn_id desc, e.account_id desc
         limit :limit
     ) e
@@ -143,22 +137,41 @@ ENTRIES_OF = """
     order by e.txn_id desc, e.account_id desc
 """
 
+# A page of one account: whatever there is, from the entries ...
+UNSIFTED = """
+            select e.txn_id, e.account_id, e.asset, e.amount, e.balance_after
+            from ledger.entry e {joined}
+            where e.account_id = a.id {bounds}
+            order by e.txn_id desc
+            limit :limit
+"""
+# ... or of some kinds or one direction, from where they are filed.
+SIFTED = """
+            select e.txn_id, e.account_id, e.asset, e.amount, e.balance_after
+            from ledger.sifted(a.id, {kinds}, {is_in}, {above}, {below}, :limit) s (txn_id)
+            join ledger.entry e on e.account_id = a.id and e.txn_id = s.txn_id
+"""
+
 OF_ACCOUNT = {"assets": "and a.asset = any(:assets)"}
 
 # Ids rise with time but for concurrent postings and a clock that is set back: the bound by id leaves an
 # hour's room and is only there to start near; the time decides.
-OF_ENTRY = {
-    "before_txn": "and (e.txn_id, e.account_id) < (:before_txn, :before_account)",
-    "in": "and e.amount > 0",
-    "out": "and e.amount < 0",
-}
+OF_ENTRY = {"before_txn": "and (e.txn_id, e.account_id) < (:before_txn, :before_account)"}
 OF_TXN = {
-    "kinds": "and t.kind = any(:kinds)",
     "since": "and t.created_at >= :since"
     " and e.txn_id >= (select ledger.txn_id_at(cast(:since as timestamptz) - interval '1 hour'))",
     "until": "and t.created_at < :until"
     " and e.txn_id < (select ledger.txn_id_at(cast(:until as timestamptz) + interval '1 hour'))",
 }
+
+# Within one account ids rise with time: the same bounds, exactly.
+ABOVE = {"since": "coalesce(ledger.last_before(a.id, :since), 0)"}
+BELOW = {
+    "before_txn": "cast(:before_txn as bigint) + case when a.id < :before_account then 1 else 0 end",
+    "until": "coalesce(ledger.last_before(a.id, :until), 0) + 1",
+}
+HIGHEST = str(2**63 - 1)
+SIFTING = {"kinds", "in", "out"}
 
 
 def balance(session: Session, key: AccountKey, asset: Asset) -> Money:
@@ -223,17 +236,30 @@ def entries_of(
 
 @cache
 def _entries_sql(filters: frozenset[str]) -> TextClause:
-    def asked(clauses: Mapping[str, str]) -> str:
-        return " ".join(clauses[each] for each in sorted(filters & clauses.keys()))
+    of_account = _sifted(filters) if filters & SIFTING else _unsifted(filters)
+    accounts = " ".join(_asked(filters, OF_ACCOUNT))
+    return text(ENTRIES_OF.format(of_account=of_account, accounts=accounts))
 
-    of_txn = asked(OF_TXN)
-    return text(
-        ENTRIES_OF.format(
-            joined="join ledger.txn t on t.id = e.txn_id" if of_txn else "",
-            of_entry=f"{asked(OF_ENTRY)} {of_txn}",
-            of_account=asked(OF_ACCOUNT),
-        )
+
+def _unsifted(filters: frozenset[str]) -> str:
+    of_txn = _asked(filters, OF_TXN)
+    return UNSIFTED.format(
+        joined="join ledger.txn t on t.id = e.txn_id" if of_txn else "",
+        bounds=" ".join([*_asked(filters, OF_ENTRY), *of_txn]),
     )
+
+
+def _sifted(filters: frozenset[str]) -> str:
+    return SIFTED.format(
+        kinds="cast(:kinds as text[])" if "kinds" in filters else "null",
+        is_in="true" if "in" in filters else "false" if "out" in filters else "null",
+        above=next(iter(_asked(filters, ABOVE)), "0"),
+        below=f"least({', '.join([HIGHEST, *_asked(filters, BELOW)])})",
+    )
+
+
+def _asked(filters: frozenset[str], clauses: Mapping[str, str]) -> list[str]:
+    return [clauses[each] for each in sorted(filters & clauses.keys())]
 
 
 def _entry_row(row: Any) -> EntryRow:

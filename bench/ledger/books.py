@@ -10,7 +10,7 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from advancia.config import sqlalchemy_url
-from advancia.ledger import horizon
+from advancia.ledger import filing, horizon
 from advancia.ops.dev.postgres import SUPERUSER
 from bench.server import Server
 
@@ -31,16 +31,18 @@ def loaded_books(server: Server, name: str, *, entries: int) -> str:
     server.new_database(name)
     txns = int(entries / LEGS_EACH)
     load(server, name, customers=min(max(20, txns // 100), MOST_CUSTOMERS), txns=txns)
-    _roll_up(server, name)
+    _keep_house(server, name)
     return name
 
 
-def _roll_up(server: Server, database: str) -> None:
-    """As the clock has it done every so often."""
+def _keep_house(server: Server, database: str) -> None:
+    """Roll up and file, as the clock has it done every minute."""
     engine = create_engine(sqlalchemy_url(server.url(database)))
     with Session(engine) as session:
         horizon.roll_up(session)
+        filing.file_entries(session)
     engine.dispose()
+    server.sql("analyze ledger.rollup, ledger.filing, ledger.filed", database=database)
 
 
 def load(server: Server, database: str, *, customers: int, txns: int) -> None:

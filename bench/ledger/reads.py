@@ -57,6 +57,9 @@ class Books:
             "filter: asset": self._page(DEEP, assets=["ETH"]),
             "filter: kind": self._page(DEEP, kinds=["withdrawal"]),
             "filter: kind that never was": self._page(DEEP, kinds=["never"]),
+            "filter: a month, kind that never was, out": self._page(
+                DEEP, since=since, until=until, kinds=["never"], direction="out"
+            ),
             "filter: money in": self._page(DEEP, direction="in"),
             "filter: money out": self._page(DEEP, direction="out"),
             "filter: a month": self._page(DEEP, since=since, until=until),

@@ -14,7 +14,7 @@ from advancia.config import load_settings
 from advancia.core.context import Actor
 from advancia.core.db import db
 from advancia.core.money import Money, asset
-from advancia.ledger import Posting, available, check, horizon, house, seals
+from advancia.ledger import Posting, available, check, filing, horizon, house, seals
 from tests.conftest import SEAL_SECRET
 from tests.ledger.conftest import Bank, race
 
@@ -90,6 +90,19 @@ CHANGED = [
     ("rollup.entries", f"update ledger.rollup set entries = 7 where account_id = {FEES}", "rollup", "up to transaction 3"),
     ("rollup", f"delete from ledger.rollup where account_id = {FEES} and upto_txn = 3", None, ""),
     ("rollup", f"insert into ledger.rollup values ({FEES}, 4, 5, 5)", "rollup", "up to transaction 4"),
+    ("filing.account_id", f"update ledger.filing set account_id = 999 where account_id = {OF_BILAL}", "filing", "account 999"),
+    ("filing.upto_txn", f"update ledger.filing set upto_txn = 2 where account_id = {OF_AMARA} and not is_in", "filing", "account 2 "),
+    ("filing.is_in", f"update ledger.filing set is_in = not is_in where account_id = {OF_AMARA}", "filing", "account 2 "),
+    ("filing.kind", f"update ledger.filing set kind = 'other' where account_id = {OF_BILAL}", "filing", "are not filed as they are"),
+    ("filing.txn_ids", f"update ledger.filing set txn_ids = '{{2,3}}' where account_id = {OF_BILAL}", "filing", "are not filed as they are"),
+    ("filing.txn_ids", f"update ledger.filing set txn_ids = '{{3,3,3}}' where account_id = {OF_BILAL}", "filing", "are not filed as they are"),
+    ("filing", f"delete from ledger.filing where account_id = {OF_BILAL}", "filing", "are not filed as they are"),
+    ("filing", f"insert into ledger.filing values ({OF_BILAL}, 2, false, 'x', '{{2}}')", "filing", "are not filed as they are"),
+    ("filed.account_id", f"update ledger.filed set account_id = 999 where account_id = {OF_BILAL}", "filing", "account 999"),
+    ("filed.upto_txn", f"update ledger.filed set upto_txn = 6 where account_id = {OF_BILAL}", "filing", "up to transaction 6"),
+    ("filed.entries", f"update ledger.filed set entries = 9 where account_id = {OF_BILAL}", "filing", "are not filed as they are"),
+    ("filed.kinds", f"update ledger.filed set kinds = '{{}}' where account_id = {OF_BILAL}", "filing", "are not filed as they are"),
+    ("filed", f"delete from ledger.filed where account_id = {OF_BILAL}", "filing", "are not filed as they are"),
     *(
         (f"seal.{column}", f"update ledger.seal set {column} = {value} where id = 1", "seal", "seal 1 ")
         for column, value in {
@@ -145,6 +158,7 @@ def record(scratch, number: int) -> None:
 def seal(scratch) -> None:
     with scratch.session() as session:
         horizon.roll_up(session, least=1)
+        filing.file_entries(session, least=1)
         assert list(seals.seal(session, KEYS))
 
 

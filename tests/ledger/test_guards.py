@@ -25,6 +25,9 @@ BY_HAND = [
     "insert into ledger.entry values (1, 1, null, 1, null, 'USD')",
     "insert into ledger.rollup values (1, 1, 0, 0)",
     "insert into ledger.checkpoint values (1, 1, 1, 0)",
+    "insert into ledger.filing values (1, 1, true, 'x', '{1}')",
+    "insert into ledger.filed values (1, 1, 1, '{x}')",
+    "delete from ledger.filed",
     "insert into ledger.proof (upto_txn, upto_seal) values (1, 0)",
     "update ledger.checkpoint set balance = 0",
     "insert into ledger.seal (id) values (1)",
@@ -54,7 +57,7 @@ MAY_EXECUTE = {
     *("hold", "resolve", "reverse", "refund", "linked_fingerprint"),
     *("horizon", "roll_up", "balance_before", "last_before"),
     *("leaves_1", "block_1", "add_seal", "note_proof"),
-    "post_many",
+    *("post_many", "file_entries", "sifted"),
 }
 
 
@@ -92,12 +95,13 @@ def test_nobody_else_may_even_look(owner_connection):
         "delete from ledger.account where false",
         *(
             f"{change} {table}"
-            for table in ("ledger.seal", "ledger.rollup", "ledger.proof", "audit_record")
+            for table in ("ledger.seal", "ledger.rollup", "ledger.proof", "ledger.filing", "audit_record")
             for change in ("delete from", "truncate")
         ),
         "update ledger.seal set key_id = key_id",
         "update ledger.rollup set balance = balance",
         "update ledger.proof set upto_txn = 0",
+        "update ledger.filing set kind = kind",
         "update audit_record set role = role",
         "truncate ledger.account cascade",
         *(

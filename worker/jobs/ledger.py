@@ -1,4 +1,4 @@
-"""Keeping the books provable: their roll-ups, their seals, and the nightly proof."""
+"""Keeping the books quick to read and provable: roll-ups, filing, seals, and the nightly proof."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from flask import current_app
 from advancia.core import log
 from advancia.core.db import db
 from advancia.core.jobs import Job
-from advancia.ledger import check, horizon, seals
+from advancia.ledger import check, filing, horizon, seals
 from advancia.ledger.check import LedgerReport
 from worker.tasks import Task, job
 
@@ -35,7 +35,11 @@ def prove_ledger(_task: Task) -> None:
 
 @job(Job.ROLL_UP_LEDGER)
 def roll_up_ledger(_task: Task) -> None:
-    """Sum up the house's accounts, so that their balances stay quick to read. Safe to run twice, and at any time."""
+    """Sum up the house's accounts and file long histories, so that both stay quick to read.
+
+    Safe to run twice, and at any time.
+    """
+    filing.file_entries(db.session())
     try:
         horizon.roll_up(db.session())
     except horizon.HeldBack as trouble:
