@@ -2,6 +2,6 @@
 
 from advancia.audit.models import AuditRecord
 from advancia.audit.queries import records_by, records_of
-from advancia.audit.services import record, record_of_system
+from advancia.audit.services import record, record_of_stranger, record_of_system
 
-__all__ = ["AuditRecord", "record", "record_of_system", "records_by", "records_of"]
+__all__ = ["AuditRecord", "record", "record_of_stranger", "record_of_system", "records_by", "records_of"]

@@ -14,6 +14,7 @@ from advancia.core.context import Actor
 from advancia.core.db import Session
 
 SYSTEM = "system"
+STRANGER = "stranger"
 
 
 def record(
@@ -69,6 +70,31 @@ def record_of_system(
         after=after,
         address=None,
         reason=reason,
+        request_id=context.request_id.get(),
+    )
+
+
+def record_of_stranger(
+    session: Session,
+    *,
+    address: str | None,
+    action: str,
+    kind: str,
+    id: int | str | UUID,  # noqa: A002 - as above
+    after: Mapping[str, Any] | None = None,
+) -> int:
+    """As `record`, for what somebody did who has not proved who they are, such as a failed sign-in."""
+    return _write(
+        session,
+        actor_id=None,
+        role=STRANGER,
+        action=action,
+        object_kind=kind,
+        object_id=str(id),
+        before=None,
+        after=after,
+        address=address,
+        reason=None,
         request_id=context.request_id.get(),
     )
 

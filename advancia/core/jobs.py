@@ -10,6 +10,8 @@ from enum import StrEnum
 
 class Job(StrEnum):
     SEND_EMAIL = "send_email"
+    OPEN_PASSWORD_RESET = "open_password_reset"  # noqa: S105 - a job, not a password
+    ANNOUNCE_FACTOR_RESET = "announce_factor_reset"
     APPLY_WEBHOOK = "apply_webhook"
     EXPIRE_DEPOSITS = "expire_deposits"
     CHECK_LEDGER = "check_ledger"
@@ -17,3 +19,4 @@ class Job(StrEnum):
     ROLL_UP_LEDGER = "roll_up_ledger"
     SEAL_LEDGER = "seal_ledger"
     SWEEP = "sweep"
+    TELL_OF_LOCK = "tell_of_lock"

@@ -4,27 +4,72 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from advancia.core.errors import DomainError
+from advancia.core.errors import DomainError, LimitReached, in_words
 
 
-def in_minutes(wait: timedelta) -> str:
-    minutes = max(1, -(-int(wait.total_seconds()) // 60))
-    return f"{minutes} minute{'s' if minutes > 1 else ''}"
+class TooManyTries(LimitReached):
+    """So many tries have failed that the next must wait, for the account or for the address."""
+
+    def __init__(self, wait: timedelta | None) -> None:
+        super().__init__(
+            f"Too many tries. Wait {in_words(wait)}, then try again." if wait else "Too many tries in a row.",
+            wait,
+        )
 
 
-class TooManyTries(DomainError):
-    """The limit on failed sign-ins is reached, for the account or for the address."""
-
-    def __init__(self, wait: timedelta) -> None:
-        super().__init__(f"Too many tries. Wait {in_minutes(wait)}, then try again.")
-        self.wait = wait
-
-
-class TooManyCodes(DomainError):
+class TooManyCodes(LimitReached):
     """The limit on codes sent to one address is reached."""
 
-    def __init__(self, wait: timedelta) -> None:
+    def __init__(self, wait: timedelta | None) -> None:
+        then = f"Wait {in_words(wait)}, then ask for a new one." if wait else "Ask support for help."
+        super().__init__(f"We have sent several codes already. {then}", wait)
+
+
+class SignInLocked(LimitReached):
+    """So many passwords in a row were wrong that none is looked at any more. The same for addresses nobody has."""
+
+    def __init__(self, wait: timedelta | None = None) -> None:
         super().__init__(
-            f"We have sent several codes already. Wait {in_minutes(wait)}, then ask for a new one."
+            "Many wrong passwords in a row were tried for this address. To sign in here, set a new password first.",
+            wait,
         )
-        self.wait = wait
+
+
+class TooManyMails(LimitReached):
+    """The limit on mails of one kind is reached, for the address that gets them or for the one that asks."""
+
+    def __init__(self, wait: timedelta | None) -> None:
+        then = f" Wait {in_words(wait)}, then ask again." if wait else ""
+        super().__init__(f"We have been asked for this several times already.{then}", wait)
+
+
+class LinkIsDead(DomainError):
+    """A link by mail that was used, has run out, was overtaken by a newer one, or never was."""
+
+    def __init__(self) -> None:
+        super().__init__("This link no longer works.")
+
+
+class SameAddress(DomainError):
+    """Somebody wants to change their address to the one they have."""
+
+    def __init__(self) -> None:
+        super().__init__("That is your address already.")
+
+
+class AddressTaken(DomainError):
+    """While a change of address waited, somebody else got the new one."""
+
+    def __init__(self) -> None:
+        super().__init__("This address cannot be used any more. Your address stays as it is.")
+
+
+class HandleTaken(DomainError):
+    """Somebody else has the handle."""
+
+    def __init__(self) -> None:
+        super().__init__("Somebody else has this handle. Choose another one.")
+
+
+class ResetRefused(DomainError):
+    """The reset of a second factor cannot be begun; the text says why."""

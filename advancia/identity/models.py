@@ -1,4 +1,4 @@
-"""People, the sign-ups that are not people yet, their sessions, and the tries at signing in."""
+"""People, the sign-ups that are not people yet, their sessions and devices, and the tries that are counted."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -42,6 +43,8 @@ class User(Model):
     terms_accepted_at: Mapped[Timestamp]
     email_verified_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     password_changed_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    # Whether the password is long enough to be the only factor; a shorter one needs a second beside it.
+    password_alone: Mapped[bool] = mapped_column(server_default=text("true"))
     # Kept in step with the factors themselves, so that every request knows it without asking three tables.
     second_factor_since: Mapped[Timestamp | None]
     suspended_at: Mapped[Timestamp | None]
@@ -73,29 +76,38 @@ class SignUp(Model):
     created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
 
 
-class CodeSend(Model):
-    """One code sent to an address; counted for the limit on sends."""
+class Device(Model):
+    """A browser that somebody has signed in from, known again by its cookie, of which the SHA-256 is kept.
 
-    __tablename__ = "code_send"
-    __table_args__ = (Index("ix_code_send_email_sent_at", "email", "sent_at"),)
+    A browser that several people use is a device of each.
+    """
+
+    __tablename__ = "device"
+    __table_args__ = (UniqueConstraint("user_id", "token_hash"),)
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    email: Mapped[str] = mapped_column(Text)
-    sent_at: Mapped[Timestamp] = mapped_column(server_default=func.clock_timestamp())
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    token_hash: Mapped[bytes] = mapped_column(LargeBinary)
+    first_seen_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
+    last_seen_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
 
 
 class UserSession(Model):
     """A signed-in browser. Only the SHA-256 of its token is kept.
 
     `confirmed_at` is when the person last proved who they are, at the sign-in or since; `second_factor_at` when they
-    last did so by a second factor, if ever.
+    last did so by a second factor, `password_at` by the password, if ever.
     """
 
     __tablename__ = "user_session"
-    __table_args__ = (Index("ix_user_session_user_id", "user_id"),)
+    __table_args__ = (
+        Index("ix_user_session_user_id", "user_id"),
+        Index("ix_user_session_device_id", "device_id"),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    device_id: Mapped[int | None] = mapped_column(ForeignKey("device.id", ondelete="SET NULL"))
     token_hash: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
     address: Mapped[str | None] = mapped_column(Text)
     user_agent: Mapped[str | None] = mapped_column(Text)
@@ -104,20 +116,25 @@ class UserSession(Model):
     expires_at: Mapped[Timestamp]
     confirmed_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     second_factor_at: Mapped[Timestamp | None]
+    password_at: Mapped[Timestamp | None]
     ended_at: Mapped[Timestamp | None]
 
 
-class SignInAttempt(Model):
-    """A try at signing in, written before the password is looked at, so that racing tries are all counted."""
+class CountedTry(Model):
+    """A try that counts against a limit; see `services.limits`.
 
-    __tablename__ = "sign_in_attempt"
+    Written before what was tried is looked at, and deleted when it was a good one. `expires_at` is when it counts no
+    longer in any case; nobody's, when only a good try ends the count.
+    """
+
+    __tablename__ = "counted_try"
     __table_args__ = (
-        Index("ix_sign_in_attempt_email_tried_at", "email", "tried_at"),
-        Index("ix_sign_in_attempt_address_tried_at", "address", "tried_at"),
+        Index("ix_counted_try_what_key_tried_at", "what", "key", "tried_at"),
+        Index("ix_counted_try_expires_at", "expires_at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
-    email: Mapped[str] = mapped_column(Text)
-    address: Mapped[str | None] = mapped_column(Text)
-    succeeded: Mapped[bool] = mapped_column(server_default=text("false"))
-    tried_at: Mapped[Timestamp] = mapped_column(server_default=func.clock_timestamp())
+    what: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    tried_at: Mapped[Timestamp]
+    expires_at: Mapped[Timestamp | None]

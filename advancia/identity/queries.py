@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, case, func, select
 
 from advancia.core.db import Session
+from advancia.core.permissions import Role
 from advancia.identity.models import SignUp, User, UserSession
-from advancia.identity.sessions.services import token_hash
-
-IDLE_TIMEOUT = timedelta(hours=1)
+from advancia.identity.sessions import timeouts
+from advancia.identity.sessions.tokens import token_hash
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,13 @@ class OpenSession:
     stale: bool
     confirmed_at: datetime
     second_factor_at: datetime | None
+    password_at: datetime | None
     has_second_factor: bool
+
+
+def _by_role(timeout: Callable[[str], timedelta]) -> ColumnElement[timedelta]:
+    """The time-out of the session's person, for the database to decide by."""
+    return case({role.value: timeout(role) for role in Role}, value=User.role)
 
 
 _OPEN_SESSION = (
@@ -63,13 +69,16 @@ _OPEN_SESSION = (
         (UserSession.last_used_at < func.now() - timedelta(minutes=1)).label("stale"),
         UserSession.confirmed_at,
         UserSession.second_factor_at,
+        UserSession.password_at,
         User.second_factor_since.is_not(None).label("has_second_factor"),
     )
     .join(User, User.id == UserSession.user_id)
     .where(
         UserSession.ended_at.is_(None),
         UserSession.expires_at > func.now(),
-        UserSession.last_used_at > func.now() - IDLE_TIMEOUT,
+        # By the role of today, not by that of the sign-in.
+        UserSession.created_at > func.now() - _by_role(timeouts.absolute),
+        UserSession.last_used_at > func.now() - _by_role(timeouts.idle),
         User.suspended_at.is_(None),
     )
 )

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, request, url_for
+from flask import Blueprint, Response, current_app, flash, make_response, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_login import current_user, logout_user
 
 from advancia.core.db import db, unit_of_work
+from advancia.core.errors import Busy, LimitReached
 from advancia.identity import queries, visitor
-from advancia.identity.errors import TooManyCodes, TooManyTries
 from advancia.identity.forms import LogInForm, SignUpForm, VerifyEmailForm
-from advancia.identity.services import passwords, sign_in, sign_up
+from advancia.identity.services import limits, passwords, sign_in, sign_up
 from advancia.identity.sessions import services as sessions
-from advancia.web.access import home_url, is_ours, public
+from advancia.web.access import current_actor, home_url, is_ours, public
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other
-from advancia.web.limits import limiter
+from advancia.web.limits import come_back, limiter
 from advancia.web.public import TERMS_VERSION
 
 bp = Blueprint("identity", __name__)
@@ -44,21 +44,13 @@ def create_signup() -> ResponseReturnValue:
     form = SignUpForm()
     if not form.validate_on_submit():
         return _signup_page(form, status=422)
-    password_hash = passwords.hashed(entered(form.password))
     try:
         with unit_of_work() as session:
-            sign_up_id = sign_up.sign_up(
-                session,
-                key=_key(),
-                email=entered(form.email),
-                name=entered(form.name),
-                password_hash=password_hash,
-                terms_version=TERMS_VERSION,
-            )
-    except TooManyCodes as refusal:
+            tries = sign_up.begin_sign_up(session, email=entered(form.email), address=request.remote_addr)
+    except LimitReached as refusal:
         form.refuse(form.email, str(refusal))
-        return _signup_page(form, status=429)
-    cookie[WAITING] = str(sign_up_id)
+        return come_back(_signup_page(form, status=429), refusal)
+    cookie[WAITING] = str(_signed_up(form, tries))
     return see_other(url_for(".verify_email"))
 
 
@@ -101,10 +93,10 @@ def resend_code() -> ResponseReturnValue:
     try:
         with unit_of_work() as session:
             sign_up.send_new_code(session, key=_key(), sign_up_id=sign_up_id)
-    except TooManyCodes as refusal:
+    except LimitReached as refusal:
         form = VerifyEmailForm(formdata=None)
         form.refuse(form.code, str(refusal))
-        return _verify_page(form, status=429)
+        return come_back(_verify_page(form, status=429), refusal)
     flash("We have sent a new code. The one before no longer works.", "success")
     return see_other(url_for(".verify_email"))
 
@@ -127,22 +119,16 @@ def create_session() -> ResponseReturnValue:
         return _login_page(form, status=422)
     try:
         with unit_of_work() as session:
-            attempt_id = sign_in.begin_attempt(
-                session, email=entered(form.email), address=request.remote_addr
+            attempt = sign_in.begin_attempt(
+                session,
+                email=entered(form.email),
+                address=request.remote_addr,
+                device=visitor.known_device(),
             )
-    except TooManyTries as refusal:
+    except LimitReached as refusal:
         form.refuse(form.password, str(refusal))
-        return _login_page(form, status=429)
-    known = queries.credentials_of(db.session(), entered(form.email))
-    # No connection is kept waiting while the password is hashed.
-    db.session.rollback()
-    right = passwords.match_among((known.password_hash, known.sign_up_password_hash), entered(form.password))
-    if right == 0 and known.user_id is not None:
-        return _sign_in(known.user_id, attempt_id=attempt_id, wanted=form.next.data)
-    if right is not None:
-        return _finish_sign_up(known.sign_up_id)
-    form.refuse(form.password, WRONG)
-    return _login_page(form, status=422)
+        return come_back(_login_page(form, status=429), refusal)
+    return _answer_attempt(form, attempt)
 
 
 @bp.post("/logout")
@@ -150,27 +136,63 @@ def create_session() -> ResponseReturnValue:
 def logout() -> ResponseReturnValue:
     if current_user.is_authenticated:
         with unit_of_work() as session:
-            sessions.end(session, session_id=current_user.session_id)
+            sessions.sign_out(session, actor=current_actor(), session_id=current_user.session_id)
         logout_user()
     cookie.clear()
     flash("You are signed out.", "success")
     return see_other(url_for(".login"))
 
 
+def _signed_up(form: SignUpForm, tries: list[int]) -> UUID:
+    """Write down the sign-up, which is counted by now, and return its id."""
+    try:
+        password_hash = passwords.hashed(entered(form.password))
+    except Busy:
+        with unit_of_work() as session:
+            limits.give_back(session, tries)
+        raise
+    with unit_of_work() as session:
+        return sign_up.sign_up(
+            session,
+            key=_key(),
+            email=entered(form.email),
+            name=entered(form.name),
+            password_hash=password_hash,
+            terms_version=TERMS_VERSION,
+        )
+
+
+def _answer_attempt(form: LogInForm, attempt: sign_in.Attempt) -> ResponseReturnValue:
+    """Look at the password, which is counted by now, and answer by it."""
+    known = queries.credentials_of(db.session(), attempt.email)
+    # No connection is kept waiting while the password is hashed.
+    db.session.rollback()
+    try:
+        right = passwords.match_among(
+            (known.password_hash, known.sign_up_password_hash), entered(form.password)
+        )
+    except Busy:
+        with unit_of_work() as session:
+            sign_in.take_back(session, attempt=attempt)
+        raise
+    if right == 0 and known.user_id is not None:
+        return _sign_in(known.user_id, attempt=attempt, wanted=form.next.data)
+    with unit_of_work() as session:
+        sign_in.note_failure(session, user_id=known.user_id, address=request.remote_addr)
+    if right is not None:
+        return _finish_sign_up(known.sign_up_id)
+    form.refuse(form.password, WRONG)
+    return _login_page(form, status=422)
+
+
 def _sign_in(
-    user_id: int, *, attempt_id: int | None = None, wanted: str | None = None
+    user_id: int, *, attempt: sign_in.Attempt | None = None, wanted: str | None = None
 ) -> ResponseReturnValue:
     """Open a session in this browser; whatever the cookie held before is thrown away."""
     with unit_of_work() as session:
-        if attempt_id is not None:
-            sign_in.mark_succeeded(session, attempt_id=attempt_id)
-        token = sessions.start(
-            session,
-            user_id=user_id,
-            address=request.remote_addr,
-            user_agent=request.user_agent.string,
-            second_factor=False,
-        )
+        if attempt is not None:
+            sign_in.mark_succeeded(session, attempt=attempt)
+        token = visitor.start(session, user_id=user_id, second_factor=False, is_first=attempt is None)
     visitor.adopt(token)
     return see_other(wanted if wanted and is_ours(wanted) else home_url())
 
@@ -194,17 +216,17 @@ def _key() -> str:
     return key
 
 
-def _signup_page(form: SignUpForm, status: int = 200) -> ResponseReturnValue:
+def _signup_page(form: SignUpForm, status: int = 200) -> Response:
     return render("identity/signup.html", status=status, form=form)
 
 
-def _verify_page(form: VerifyEmailForm, status: int = 200) -> ResponseReturnValue:
+def _verify_page(form: VerifyEmailForm, status: int = 200) -> Response:
     email = queries.sign_up_email(db.session(), UUID(cookie[WAITING]))
     if email is None:  # proved a moment ago by the first click of a double one
-        return see_other(url_for(".login"))
+        return make_response(see_other(url_for(".login")))
     mailbox = url_for("dev.mailbox") if "dev" in current_app.blueprints else None
     return render("identity/verify_email.html", status=status, form=form, email=email, dev_mail_url=mailbox)
 
 
-def _login_page(form: LogInForm, status: int = 200) -> ResponseReturnValue:
+def _login_page(form: LogInForm, status: int = 200) -> Response:
     return render("identity/login.html", status=status, form=form)

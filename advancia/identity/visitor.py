@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from flask import Flask, request
+from flask import Flask, Response, after_this_request, current_app, g, request
 from flask import session as cookie
 from flask_login import LoginManager, UserMixin, login_user
 from sqlalchemy import func, update
 
-from advancia.core.db import bookkeeping, db
+from advancia.core.db import Session, bookkeeping, db
 from advancia.identity import queries
 from advancia.identity.models import UserSession
+from advancia.identity.sessions import devices
+from advancia.identity.sessions import services as sessions
+
+DEVICE_KEPT = timedelta(days=365)
 
 login_manager = LoginManager()
 # The session row decides; Flask-Login's own check of address and browser would sign people out on the train.
@@ -32,6 +36,7 @@ class Visitor(UserMixin):  # type: ignore[misc]
     role: str
     confirmed_at: datetime
     second_factor_at: datetime | None
+    password_at: datetime | None
     has_second_factor: bool
 
     def get_id(self) -> str:
@@ -61,7 +66,27 @@ def load(token: str) -> Visitor | None:
         role=found.role,
         confirmed_at=found.confirmed_at,
         second_factor_at=found.second_factor_at,
+        password_at=found.password_at,
         has_second_factor=found.has_second_factor,
+    )
+
+
+def start(
+    session: Session, *, user_id: int, second_factor: bool, password: bool = True, is_first: bool = False
+) -> str:
+    """Open a session for this browser and return its token; `adopt` it once the unit of work is committed.
+
+    `is_first`: the account has just been made here, so that its owner needs no mail about a new device.
+    """
+    return sessions.start(
+        session,
+        user_id=user_id,
+        address=request.remote_addr,
+        user_agent=request.user_agent.string,
+        second_factor=second_factor,
+        password=password,
+        device=device_token(),
+        is_first=is_first,
     )
 
 
@@ -72,6 +97,37 @@ def adopt(token: str) -> None:
     """
     cookie.clear()
     login_user(load(token))
+    after_this_request(_keep_device)
+
+
+def known_device() -> str | None:
+    """The token that this browser is known by from an earlier sign-in."""
+    token = request.cookies.get(_device_cookie())
+    return token if devices.is_token(token) else None
+
+
+def device_token() -> str:
+    """The token that this browser is known by, or is to be known by from now on."""
+    if "device_token" not in g:
+        g.device_token = known_device() or devices.new_token()
+    token: str = g.device_token
+    return token
+
+
+def _keep_device(response: Response) -> Response:
+    response.set_cookie(
+        _device_cookie(),
+        device_token(),
+        max_age=DEVICE_KEPT,
+        secure=current_app.config["SESSION_COOKIE_SECURE"],
+        httponly=True,
+        samesite="Lax",
+    )
+    return response
+
+
+def _device_cookie() -> str:
+    return "__Host-device" if current_app.config["SESSION_COOKIE_SECURE"] else "device"
 
 
 def _note_use(session_id: int) -> None:

@@ -6,12 +6,17 @@ the database by its own feature.
 
 from __future__ import annotations
 
-from flask import Flask, request
-from flask_limiter import Limiter
+import math
+import time
+from datetime import timedelta
+
+from flask import Flask, Response, request
+from flask_limiter import Limiter, RateLimitExceeded
 from flask_login import current_user
 
 from advancia.config import Settings
 from advancia.core.addresses import counted_as
+from advancia.core.errors import LimitReached
 
 PATIENCE_SECONDS = 0.5
 
@@ -39,3 +44,26 @@ def init_app(app: Flask, settings: Settings) -> None:
     app.config["RATELIMIT_IN_MEMORY_FALLBACK_ENABLED"] = True
     app.config["RATELIMIT_IN_MEMORY_FALLBACK"] = ["600 per minute"]
     limiter.init_app(app)
+
+
+def true_wait(breach: RateLimitExceeded) -> timedelta:
+    """How long until the next call is allowed: the oldest one counted must have left the window, not all of them."""
+    breached = limiter.current_limit
+    try:
+        seconds = breached.reset_at - time.time() if breached is not None else 0.0
+    except Exception:  # noqa: BLE001 - the cache went away between the count and the question
+        seconds = 0.0
+    longest = breach.limit.limit.get_expiry()
+    return timedelta(seconds=min(max(1.0, seconds or longest), longest))
+
+
+def come_back(response: Response, refusal: LimitReached) -> Response:
+    """Tell programs as well when it may be asked again."""
+    if refusal.wait is not None:
+        response.headers["Retry-After"] = in_seconds(refusal.wait)
+    return response
+
+
+def in_seconds(wait: timedelta) -> str:
+    """As the header `Retry-After` wants it, and never too short."""
+    return str(max(1, math.ceil(wait.total_seconds())))

@@ -58,7 +58,7 @@ def test_five_failures_lock_the_account_for_fifteen_minutes_from_every_address(a
 
     with app.app_context(), unit_of_work() as session:
         session.execute(
-            text("UPDATE sign_in_attempt SET tried_at = tried_at - interval '15 minutes' WHERE email = :e"),
+            text("UPDATE counted_try SET tried_at = tried_at - interval '15 minutes' WHERE key = :e"),
             {"e": amara.email},
         )
     assert log_in(Page(InProcess(app)), amara.email, amara.password).location == "/wallet"

@@ -236,13 +236,13 @@ def test_five_codes_in_ten_minutes_lock_for_thirty(app, page):
 
     with app.app_context(), unit_of_work() as session:
         session.execute(
-            text("UPDATE code_send SET sent_at = sent_at - cast(:age as interval) WHERE email = :e"),
+            text("UPDATE counted_try SET tried_at = tried_at - cast(:age as interval) WHERE key = :e"),
             {"e": email, "age": timedelta(minutes=29)},
         )
     assert page.submit("/verify-email", "form[action$='/resend']").status == 429
     with app.app_context(), unit_of_work() as session:
         session.execute(
-            text("UPDATE code_send SET sent_at = sent_at - interval '1 minute' WHERE email = :e"),
+            text("UPDATE counted_try SET tried_at = tried_at - interval '1 minute' WHERE key = :e"),
             {"e": email},
         )
     assert page.submit("/verify-email", "form[action$='/resend']").status == 303

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import delete, func
+from sqlalchemy import ColumnElement, delete, func, select
 
 from advancia.core import outbox
 from advancia.core.jobs import Job
 from advancia.core.outbox import OutboxRow
-from advancia.identity.models import CodeSend, SignInAttempt, SignUp, UserSession
+from advancia.identity.models import CountedTry, SignUp, User, UserSession
+from advancia.identity.services import sign_in
 from worker.tasks import Task, job
 
 KEPT_DAYS = timedelta(days=30)
@@ -22,7 +23,13 @@ def sweep(task: Task) -> None:
     with task.finish() as session:
         outbox.encrypt_plain_secrets(session)
         session.execute(delete(OutboxRow).where(OutboxRow.done_at < old))
-        session.execute(delete(SignInAttempt).where(SignInAttempt.tried_at < old))
-        session.execute(delete(CodeSend).where(CodeSend.sent_at < old))
+        session.execute(delete(CountedTry).where(CountedTry.expires_at < func.now()))
+        session.execute(delete(CountedTry).where(CountedTry.tried_at < old, _of_nobody()))
         session.execute(delete(SignUp).where(SignUp.created_at < old))
         session.execute(delete(UserSession).where(UserSession.expires_at < old))
+
+
+def _of_nobody() -> ColumnElement[bool]:
+    """Failures in a row at an address that nobody has. Those at somebody's count until one succeeds."""
+    owner = select(User.id).where(User.email == CountedTry.key)
+    return (CountedTry.what == sign_in.STRANGERS_IN_ALL.what) & ~owner.exists()

@@ -11,22 +11,31 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 
 from advancia.core import outbox
+from advancia.core.addresses import counted_as
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.core.jobs import Job
 from advancia.identity.errors import TooManyCodes
-from advancia.identity.models import CodeSend, SignUp, User
+from advancia.identity.models import SignUp, User
+from advancia.identity.services import limits
+from advancia.identity.services.limits import Limit
 
 CODE_DIGITS = 6
 CODE_VALID_FOR = timedelta(minutes=10)
 WRONG_CODES_ALLOWED = 5
-SENDS_ALLOWED = 5
-SENDS_WINDOW = timedelta(minutes=10)
-SENDS_LOCK = timedelta(minutes=30)
+SENDS = Limit(
+    "code_send",
+    allowed=5,
+    window=timedelta(minutes=10),
+    lock=timedelta(minutes=30),
+    refusal=TooManyCodes,
+)
+# Each of them costs a hash and a mail to somebody who may not want it.
+SIGN_UPS = Limit("sign_up.address", allowed=20, window=timedelta(hours=1))
 SHORTEST_HANDLE = 3
 
 WRONG_CODE = "That code is not right. Check the newest mail from us, or ask for a new code."
@@ -41,6 +50,16 @@ class Verification:
     refusal: str | None = None
 
 
+def begin_sign_up(session: Session, *, email: str, address: str | None) -> list[int]:
+    """Count that `address` signs up and has a code sent to `email`; return the tries, to be given back if it fails.
+
+    To be committed before the password is hashed, so that a storm of sign-ups cannot keep the hashing busy.
+    Raises `TooManyCodes`, `TooManyTries`.
+    """
+    by_address = [(SIGN_UPS, counted)] if (counted := counted_as(address)) else []
+    return limits.take(session, *by_address, (SENDS, email.lower()))
+
+
 def sign_up(
     session: Session, *, key: str, email: str, name: str, password_hash: str, terms_version: str
 ) -> UUID:
@@ -48,10 +67,9 @@ def sign_up(
 
     Nothing here, nor the time it takes, tells whether the address has an account: if it has, its owner is told by
     mail that somebody tried, and no code will open this sign-up. `key` is the secret that codes are hashed with.
-    Raises `TooManyCodes`.
+    The code was counted by `begin_sign_up`.
     """
     email = email.lower()
-    _count_send(session, email)
     exists = session.scalar(select(User.id).where(User.email == email)) is not None
     claim = SignUp(
         email=email,
@@ -72,7 +90,7 @@ def send_new_code(session: Session, *, key: str, sign_up_id: UUID) -> None:
     claim = session.get(SignUp, sign_up_id, with_for_update=True)
     if claim is None or claim.verified_at is not None:
         return
-    _count_send(session, claim.email)
+    limits.take(session, (SENDS, claim.email))
     _send_code(session, claim, key=key)
 
 
@@ -138,26 +156,6 @@ def create_user(
         if session.scalar(select(User.id).where(User.email == email.lower())) is not None:
             return None
     raise RuntimeError("No free handle was found in many tries.")
-
-
-def _count_send(session: Session, email: str) -> None:
-    """Count one more code to that address, or raise `TooManyCodes`: five in ten minutes lock for thirty."""
-    # Two requests for one address take turns, so that they cannot both be the fifth.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(f"code_send:{email}", 0))))
-    now = utcnow()
-    sends = session.scalars(
-        select(CodeSend.sent_at)
-        .where(CodeSend.email == email, CodeSend.sent_at > now - SENDS_LOCK - SENDS_WINDOW)
-        .order_by(CodeSend.sent_at.desc())
-        .limit(SENDS_ALLOWED)
-    ).all()
-    if (
-        len(sends) == SENDS_ALLOWED
-        and sends[0] - sends[-1] <= SENDS_WINDOW
-        and (wait := sends[0] + SENDS_LOCK - now) > timedelta()
-    ):
-        raise TooManyCodes(wait)
-    session.add(CodeSend(email=email))
 
 
 def _send_code(session: Session, claim: SignUp, *, key: str) -> None:

@@ -1,0 +1,23 @@
+"""What people are told of their account."""
+
+from __future__ import annotations
+
+from advancia.core.jobs import Job
+from advancia.identity import notices, queries
+from advancia.identity.notices import Notice
+from advancia.identity.services import sign_in
+from worker.tasks import Task, job
+
+LOCKED = (
+    "Many wrong passwords in a row were tried for it, so no new browser can sign in with a password until you set a "
+    "new one: choose “Forgot your password?” at the sign-in. Browsers that you have signed in with before still can."
+)
+
+
+@job(Job.TELL_OF_LOCK)
+def tell_of_lock(task: Task, email: str) -> None:
+    """Mail the owner of the account that no password is looked at any more, if it is still so and there is one."""
+    with task.finish() as session:
+        user_id = queries.credentials_of(session, email).user_id
+        if user_id is not None and sign_in.is_locked(session, email=email):
+            notices.tell(session, user_id=user_id, notice=Notice.SIGN_IN_LOCKED, sentence=LOCKED)
