@@ -1,11 +1,9 @@
 """The entrance for web servers and for `flask --app wsgi …`."""
 
-import sys
-
-from advancia.app import create_app
+from advancia.app import create_app, create_app_of_commands
 from advancia.config import ConfigError
 
 try:
     app = create_app()
 except ConfigError as problem:
-    sys.exit(str(problem))
+    app = create_app_of_commands(problem)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from flask import Flask
 from flask_migrate import Migrate
+from flask_migrate.cli import db as migrations_cli  # type: ignore[import-not-found]
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from advancia.admin import views as admin
 from advancia.audit import models as _audit_trail  # noqa: F401 - the rooms above write it; migrations compare it
-from advancia.config import ROOT, Settings, load_settings, sqlalchemy_url
+from advancia.config import ROOT, ConfigError, Settings, load_settings, sqlalchemy_url
 from advancia.core import log
 from advancia.core.clock import utcnow
 from advancia.core.db import db
@@ -24,6 +25,8 @@ from advancia.ledger.cli import ledger_cli
 from advancia.ops import dev_views
 from advancia.ops import views as ops
 from advancia.ops.cli import demo_cli
+from advancia.ops.commands import app_of_commands
+from advancia.ops.secrets.cli import secrets_cli
 from advancia.payments import views as deposits
 from advancia.providers.stripe import ProviderNotSetUp, gateway_from
 from advancia.wallet import views as wallet
@@ -61,6 +64,7 @@ BLUEPRINTS = (
     ops.bp,
     admin.bp,
 )
+COMMANDS = (ledger_cli, demo_cli, secrets_cli)
 TRUST_A_PROXY = (
     "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
     "sign-ins lock out everybody. Set it to the number of your proxies."
@@ -87,6 +91,11 @@ def create_app(settings: Settings | None = None) -> Flask:
     elif settings.is_production:
         _log.warning("no_trusted_proxy", mend=TRUST_A_PROXY)
     return app
+
+
+def create_app_of_commands(problem: ConfigError) -> Flask:
+    """Stand in for the app where its settings are wrong: helps, encrypts settings, and else says what is wrong."""
+    return app_of_commands((*COMMANDS, migrations_cli), problem)
 
 
 def _flask_settings(settings: Settings) -> dict[str, object]:
@@ -139,7 +148,7 @@ def _install_rooms(app: Flask, settings: Settings) -> None:
     csrf.csrf.exempt(reports.bp)  # browsers send them by themselves, and they change nothing
     if settings.is_dev:
         app.register_blueprint(dev_views.bp)
-    for group in (ledger_cli, demo_cli):
+    for group in COMMANDS:
         app.cli.add_command(group)
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True

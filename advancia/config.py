@@ -28,7 +28,7 @@ MERCHANT = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CRYPTOMUS_ADDRESS = "91.227.144.54"
 FIELD_KEY = re.compile(r"[0-9a-fA-F]{64}")
 
-PASSPHRASE = "ADVANCIA_PASSPHRASE"  # no setting: it must not stand in the file that it encrypts
+UNLOCKS_BUNDLES = "ADVANCIA_PASSPHRASE"  # no setting: it must not stand in the file that it encrypts
 HOW_KEYS = (
     "set it to an id and a secret, like 2026a:SECRET, where SECRET is the output of: "
     "python3 -c 'import secrets; print(secrets.token_hex(32))'"
@@ -144,7 +144,7 @@ def var_folder(environ: Mapping[str, str] | None = None) -> Path:
 
 def passphrase(environ: Mapping[str, str] | None = None) -> str | None:
     """What encrypts a bundle of settings, where the environment holds it instead of somebody typing it."""
-    return (os.environ if environ is None else environ).get(PASSPHRASE) or None
+    return (os.environ if environ is None else environ).get(UNLOCKS_BUNDLES) or None
 
 
 def sqlalchemy_url(url: str) -> str:

@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
-from sqlalchemy import LargeBinary
+from sqlalchemy import Column, ColumnElement, LargeBinary, and_, case, func
 from sqlalchemy.orm import mapped_column
 from sqlalchemy.types import TypeDecorator
 
@@ -62,6 +62,9 @@ class EncryptedColumn:
     column: str
     key: str
 
+    def __str__(self) -> str:
+        return f"{self.table}.{self.column}"
+
 
 class Keyring:
     """The keys of encrypted columns, the newest first: that one encrypts, and all of them decrypt."""
@@ -71,6 +74,11 @@ class Keyring:
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self._ciphers)})"
+
+    @property
+    def names(self) -> list[str]:
+        """The ids of all keys, the newest first."""
+        return list(self._ciphers)
 
     @property
     def newest(self) -> str:
@@ -116,6 +124,12 @@ def key_id_of(stored: bytes) -> str:
     """The id of the key that a value is under, as it says itself. Raises `Undecryptable`."""
     name, _, _ = _parts(stored)
     return name
+
+
+def key_id_in_sql(column: Column[Any]) -> ColumnElement[bytes | None]:
+    """The same as SQL, in bytes; null where no encrypted value of ours stands."""
+    is_ours = and_(func.octet_length(column) > 2, func.get_byte(column, 0) == VERSION)  # noqa: PLR2004
+    return case((is_ours, func.substring(column, 3, func.get_byte(column, 1), type_=LargeBinary())))
 
 
 def encrypted_columns() -> Iterator[EncryptedColumn]:
