@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from flask import Flask, Response, g, make_response, render_template, request, url_for
+from flask.typing import ResponseReturnValue
 from flask_limiter import RateLimitExceeded
 from flask_login import AnonymousUserMixin
 from flask_wtf.csrf import CSRFError
@@ -13,8 +14,8 @@ from sqlalchemy import exc
 from werkzeug.exceptions import HTTPException
 
 from advancia.core import context, log
-from advancia.core.errors import Busy, DomainError, NotFound
-from advancia.web import htmx
+from advancia.core.errors import Busy, DomainError, LimitReached, NotFound, in_words
+from advancia.web import access, htmx, limits, typed
 
 REFERENCE_LENGTH = 12
 RETRY_SECONDS = 5
@@ -60,6 +61,9 @@ STALE_FORM = Words(
     "Nothing was changed. Open the page again, and what you type will be taken.",
 )
 
+STALE_BUTTON = "This page had been open for too long, so nothing was changed. Press the button again."
+STALE_TYPED = "This form had been open for too long, so nothing was changed."
+
 
 def init_app(app: Flask) -> None:
     app.register_error_handler(NotFound, lambda error: _answer(404, Words(WORDS[404].title, str(error))))
@@ -67,7 +71,8 @@ def init_app(app: Flask) -> None:
         DomainError, lambda error: _answer(409, Words("That did not work", str(error)))
     )
     app.register_error_handler(Busy, _busy)
-    app.register_error_handler(CSRFError, lambda _error: _answer(400, STALE_FORM))
+    app.register_error_handler(LimitReached, _limit_reached)
+    app.register_error_handler(CSRFError, _stale_form)
     app.register_error_handler(RateLimitExceeded, _too_many)
     app.register_error_handler(HTTPException, _http_error)
     for unreachable in (exc.OperationalError, exc.InterfaceError, exc.TimeoutError):
@@ -93,15 +98,22 @@ def _http_error(error: HTTPException) -> Response:
     return response
 
 
-def _too_many(error: RateLimitExceeded) -> Response:
-    seconds = error.limit.limit.get_expiry()
-    minutes = max(1, -(-seconds // 60))
-    response = _answer(
-        429,
-        Words(WORDS[429].title, f"Wait {minutes} minute{'s' if minutes > 1 else ''}, then try again."),
-    )
-    response.headers["Retry-After"] = str(seconds)
-    return response
+def _stale_form(_error: CSRFError) -> ResponseReturnValue:
+    """Back to the page of the form with what was typed; but what did not come from a page of ours ends here."""
+    page = access.page_here()
+    if page is None or not typed.came_from_here():
+        return _answer(400, STALE_FORM)
+    typed.keep(otherwise=STALE_BUTTON, kept=STALE_TYPED)
+    return htmx.see_other(page)
+
+
+def _too_many(breach: RateLimitExceeded) -> Response:
+    wait = limits.true_wait(breach)
+    return _limit_reached(LimitReached(f"Wait {in_words(wait)}, then try again.", wait))
+
+
+def _limit_reached(refusal: LimitReached) -> Response:
+    return limits.come_back(_answer(429, Words(WORDS[429].title, str(refusal))), refusal)
 
 
 def _busy(error: Busy) -> Response:
