@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -22,6 +22,7 @@ from advancia.ledger.posting import (
     insufficient_funds,
     numbers,
     refuse,
+    texts,
 )
 
 POST_MANY = (
@@ -83,11 +84,11 @@ def post_many(session: Session, items: Sequence[BatchItem], *, atomic: bool) -> 
 def _by_item(items: Sequence[BatchItem]) -> tuple[str, ...]:
     request_id = context.request_id.get()
     return (
-        _texts(item.reference for item in items),
-        _texts(item.kind for item in items),
-        _texts(None if item.meta is None else json.dumps(item.meta) for item in items),
-        _texts(None if item.effective_at is None else item.effective_at.isoformat() for item in items),
-        _texts(item.request_id or request_id for item in items),
+        texts(item.reference for item in items),
+        texts(item.kind for item in items),
+        texts(None if item.meta is None else json.dumps(item.meta) for item in items),
+        texts(None if item.effective_at is None else item.effective_at.isoformat() for item in items),
+        texts(item.request_id or request_id for item in items),
     )
 
 
@@ -99,20 +100,7 @@ def _by_leg(items: Sequence[BatchItem]) -> tuple[str, ...]:
         for leg, change in changes(item.postings)
     ]
     numbered, holders, assets, purposes, amounts = zip(*legs, strict=True)
-    return numbers(numbered), numbers(holders), _texts(assets), _texts(purposes), numbers(amounts)
-
-
-def _texts(values: Iterable[str | None]) -> str:
-    """An array as its literal, which is several times quicker than a list."""
-    return f"{{{','.join(map(_quoted, values))}}}"
-
-
-def _quoted(value: str | None) -> str:
-    if value is None:
-        return "null"
-    if "\\" in value or '"' in value:
-        value = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{value}"'
+    return numbers(numbered), numbers(holders), texts(assets), texts(purposes), numbers(amounts)
 
 
 def _outcome(item: BatchItem, txn_id: int | None, outcome: str, detail: Mapping[str, Any] | None) -> Outcome:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from advancia.core import context, money
 from advancia.core.money import Money
 from advancia.ledger.accounts import AccountKey
+from advancia.ledger.driver import one_row
 from advancia.ledger.errors import InsufficientFunds, MalformedPosting, ReferenceConflict
 
 POST = (
@@ -75,8 +76,8 @@ def post(
 
 def carry_out(session: Session, sql: str, parameters: tuple[Any, ...]) -> Posted:
     """Call one of the functions that post, in one round trip."""
-    row = session.connection().exec_driver_sql(sql, parameters).one()
-    return Posted(row.txn_id, row.replayed)
+    txn_id, replayed = one_row(session, sql, parameters)
+    return Posted(txn_id, replayed)
 
 
 @contextmanager
@@ -120,8 +121,8 @@ def _parameters(
         reference,
         kind,
         numbers(holder for (holder, _, _), _ in legs),
-        [asset for (_, asset, _), _ in legs],
-        [purpose for (_, _, purpose), _ in legs],
+        texts(asset for (_, asset, _), _ in legs),
+        texts(purpose for (_, _, purpose), _ in legs),
         numbers(change for _, change in legs),
         None if meta is None else json.dumps(meta),
         effective_at,
@@ -132,6 +133,19 @@ def _parameters(
 def numbers(values: Iterable[int | None]) -> str:
     """An array as its literal: a list would get another type, and so another plan, for each size of number."""
     return f"{{{','.join('null' if value is None else str(value) for value in values)}}}"
+
+
+def texts(values: Iterable[str | None]) -> str:
+    """An array as its literal, which is several times quicker than a list."""
+    return f"{{{','.join(map(_quoted, values))}}}"
+
+
+def _quoted(value: str | None) -> str:
+    if value is None:
+        return "null"
+    if "\\" in value or '"' in value:
+        value = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{value}"'
 
 
 def refuse(error: DriverError, reference: str) -> None:
