@@ -1,17 +1,89 @@
-"""The first page of staff."""
+"""The first page of staff, the search over everything, and the keys; the rooms hang below."""
 
 from __future__ import annotations
 
-from flask import Blueprint
-from flask.typing import ResponseReturnValue
+from collections.abc import Sequence
+from typing import Any
 
-from advancia.web.access import staff_required
-from advancia.web.htmx import render
+from flask import Blueprint, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from advancia.admin import parties
+from advancia.admin.customers import queries as customer_queries
+from advancia.admin.customers import views as customers
+from advancia.admin.customers.queries import CustomerRow
+from advancia.admin.rooms import rooms_for
+from advancia.admin.transactions import queries as transaction_queries
+from advancia.admin.transactions import views as transactions
+from advancia.core.db import Session, db
+from advancia.core.permissions import Permission
+from advancia.ledger import staff_queries
+from advancia.ledger.staff_queries import TransactionRow
+from advancia.web.access import may, staff_required
+from advancia.web.forms import cleaned
+from advancia.web.htmx import render, see_other
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
+
+for room in (customers, transactions):
+    bp.register_blueprint(room.bp)
+
+SHOWN_FOUND = 20
+LONGEST_SEARCH = 254
+
+
+@bp.context_processor
+def _frame() -> dict[str, Any]:
+    """What every staff page is given."""
+    return {
+        "rooms": rooms_for(current_user.role),
+        "house_words": parties.house_words,
+        "kind_words": parties.kind_words,
+        "purpose_words": parties.PURPOSE_WORDS,
+    }
 
 
 @bp.get("/")
 @staff_required()
 def home() -> ResponseReturnValue:
     return render("admin/home.html")
+
+
+@bp.get("/search")
+@staff_required()
+def search() -> ResponseReturnValue:
+    """All that the words may mean; a single find is opened at once."""
+    text = cleaned(request.args.get("q"))[:LONGEST_SEARCH]
+    session = db.session()
+    people = _people(session, text) if text and may(Permission.SEE_CUSTOMERS) else []
+    rows = _transactions(session, text) if text and may(Permission.SEE_TRANSACTIONS) else []
+    if len(people) + len(rows) == 1:
+        return see_other(_page_of_only(people, rows))
+    return render(
+        "admin/search.html",
+        text=text,
+        customers=people,
+        transactions=rows,
+        people=parties.named(session, rows),
+    )
+
+
+@bp.get("/keys")
+@staff_required()
+def keys() -> ResponseReturnValue:
+    return render("admin/keys.html")
+
+
+def _people(session: Session, text: str) -> Sequence[CustomerRow]:
+    return customer_queries.customers(session, text=text, state=None, before=None, limit=SHOWN_FOUND)
+
+
+def _transactions(session: Session, text: str) -> Sequence[TransactionRow]:
+    return staff_queries.rows_of(session, transaction_queries.ids_meant_by(session, text))
+
+
+def _page_of_only(people: Sequence[CustomerRow], rows: Sequence[TransactionRow]) -> str:
+    if people:
+        return url_for(".customers.show", user_id=people[0].id)
+    return url_for(".transactions.show", txn_id=rows[0].id)

@@ -26,6 +26,7 @@ PAIRS = [
     ("danger", "danger-wash", TEXT),
     ("on-accent", "accent", TEXT),
     ("on-accent", "accent-deep", TEXT),
+    *((words, "spine", TEXT) for words in ("on-spine", "on-spine-soft")),
     *(("edge", ground, CONTROL) for ground in ("paper", "sheet", "accent-wash")),
 ]
 

@@ -1,0 +1,38 @@
+"""The rooms of the staff pages, as the navigation offers them.
+
+A new page: a package beside this module with a blueprint of its own, registered in `views`, and a line here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from advancia.core.permissions import Permission, permissions_of
+
+
+@dataclass(frozen=True)
+class Room:
+    """Where the navigation leads. `key` follows a `g` on the keyboard; without a permission it is open to all staff."""
+
+    words: str
+    endpoint: str
+    key: str
+    permission: Permission | None = None
+
+    @property
+    def beginning(self) -> str:
+        """What the endpoints of all its pages begin with."""
+        return self.endpoint.rpartition(".")[0] + "."
+
+
+ROOMS = (
+    Room("Home", "admin.home", "h"),
+    Room("Customers", "admin.customers.index", "c", Permission.SEE_CUSTOMERS),
+    Room("Transactions", "admin.transactions.index", "t", Permission.SEE_TRANSACTIONS),
+)
+
+
+def rooms_for(role: str) -> list[Room]:
+    """The rooms that somebody of that role may enter, in their order."""
+    granted = permissions_of(role)
+    return [room for room in ROOMS if room.permission is None or room.permission in granted]
