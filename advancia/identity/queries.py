@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, case, func, select
+from sqlalchemy import func, select
 
 from advancia.core.db import Session
-from advancia.core.permissions import Role
 from advancia.identity.models import SignUp, User, UserSession
 from advancia.identity.sessions import timeouts
 from advancia.identity.sessions.tokens import token_hash
@@ -53,11 +52,6 @@ class OpenSession:
     has_second_factor: bool
 
 
-def _by_role(timeout: Callable[[str], timedelta]) -> ColumnElement[timedelta]:
-    """The time-out of the session's person, for the database to decide by."""
-    return case({role.value: timeout(role) for role in Role}, value=User.role)
-
-
 _OPEN_SESSION = (
     select(
         UserSession.id.label("session_id"),
@@ -73,14 +67,7 @@ _OPEN_SESSION = (
         User.second_factor_since.is_not(None).label("has_second_factor"),
     )
     .join(User, User.id == UserSession.user_id)
-    .where(
-        UserSession.ended_at.is_(None),
-        UserSession.expires_at > func.now(),
-        # By the role of today, not by that of the sign-in.
-        UserSession.created_at > func.now() - _by_role(timeouts.absolute),
-        UserSession.last_used_at > func.now() - _by_role(timeouts.idle),
-        User.suspended_at.is_(None),
-    )
+    .where(timeouts.ends_at() > func.now(), User.suspended_at.is_(None))
 )
 
 

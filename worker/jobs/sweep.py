@@ -26,7 +26,8 @@ def sweep(task: Task) -> None:
         session.execute(delete(CountedTry).where(CountedTry.expires_at < func.now()))
         session.execute(delete(CountedTry).where(CountedTry.tried_at < old, _of_nobody()))
         session.execute(delete(SignUp).where(SignUp.created_at < old))
-        session.execute(delete(UserSession).where(UserSession.expires_at < old))
+        ended_at = func.least(UserSession.ended_at, UserSession.expires_at)
+        session.execute(delete(UserSession).where(ended_at < old))
 
 
 def _of_nobody() -> ColumnElement[bool]:
