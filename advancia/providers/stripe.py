@@ -23,13 +23,22 @@ from advancia.providers.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
-from advancia.providers.stripe_events import SIGNATURE_HEADER, Event, deposit_id_in, verify_event
+from advancia.providers.stripe_events import (
+    API_VERSION,
+    ENABLED_EVENTS,
+    SIGNATURE_HEADER,
+    Event,
+    deposit_id_in,
+    verify_event,
+)
 
 if TYPE_CHECKING:
     from stripe.checkout import Session
     from stripe.params.checkout import SessionCreateParams
 
 __all__ = [
+    "API_VERSION",
+    "ENABLED_EVENTS",
     "SIGNATURE_HEADER",
     "BadSignature",
     "CardGateway",
@@ -45,16 +54,6 @@ __all__ = [
     "webhook_secrets_from",
 ]
 
-# Pinned, so that an upgrade of the library alone never changes what we are sent.
-API_VERSION = "2026-10-28.endive"
-# The kinds of events that our endpoint is to be subscribed to.
-ENABLED_EVENTS = (
-    "checkout.session.completed",
-    "checkout.session.async_payment_succeeded",
-    "checkout.session.async_payment_failed",
-    "checkout.session.expired",
-    "payment_intent.payment_failed",
-)
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 # One repetition, under the same idempotency key, heals a dropped connection; more would hold a web thread

@@ -19,6 +19,28 @@ from uuid import UUID
 
 from advancia.providers.errors import BadSignature, MalformedEvent
 
+# Pinned, so that an upgrade of the library alone never changes what we are sent.
+API_VERSION = "2026-10-28.endive"
+# The kinds of events that our endpoint is to be subscribed to.
+ENABLED_EVENTS = (
+    "checkout.session.completed",
+    "checkout.session.async_payment_succeeded",
+    "checkout.session.async_payment_failed",
+    "checkout.session.expired",
+    "payment_intent.succeeded",
+    "payment_intent.payment_failed",
+    "charge.refunded",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
+    "payout.paid",
+    "payout.failed",
+)
 SIGNATURE_HEADER = "Stripe-Signature"
 TOLERANCE_SECONDS = 300
 

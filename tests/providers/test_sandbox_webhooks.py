@@ -196,8 +196,10 @@ def test_the_process_survives_kill_and_ends_cleanly_when_told_to(tmp_path, endpo
     second = Process(tmp_path, endpoint.url, port)
     try:
         until(second.is_up, seconds=30)
-        endpoint.wait_for(4, seconds=20)
-        assert {json.loads(body)["data"]["object"]["id"] for _, body in endpoint.requests} == {checkout.id}
+        endpoint.wait_for(5, seconds=20)
+        told = [json.loads(body) for _, body in endpoint.requests]
+        assert {event["type"] for event in told} == {"checkout.session.completed", "payment_intent.succeeded"}
+        assert checkout.id in {event["data"]["object"]["id"] for event in told}
     finally:
         code = second.end(signal.SIGTERM)
     assert code == 0

@@ -10,19 +10,34 @@ from collections.abc import Callable
 from typing import Any
 
 from flask import Blueprint, Response, request
-from flask.typing import ResponseReturnValue
 
+from advancia.providers.sandbox.cards import Cards
 from advancia.providers.sandbox.checkouts import Checkouts
 from advancia.providers.sandbox.errors import ApiError
 from advancia.providers.sandbox.faults import Faults
 from advancia.providers.sandbox.params import nested
 from advancia.providers.sandbox.store import Store
 
+Act = Callable[..., dict[str, Any]]
+Wrapper = Callable[[Act], Callable[..., Response]]
+
 _LONGEST_KEY = 255
 
 
-def api(*, store: Store, checkouts: Checkouts, faults: Faults, key: str) -> Blueprint:
+_RETRIEVABLE = {
+    "payment_intents": "payment_intent",
+    "charges": "charge",
+    "refunds": "refund",
+    "disputes": "dispute",
+    "balance_transactions": "balance_transaction",
+    "customers": "customer",
+    "payouts": "payout",
+}
+
+
+def api(*, store: Store, cards: Cards, faults: Faults, key: str) -> Blueprint:
     """The routes under /v1, for callers who know the key."""
+    checkouts, payments, refunds, disputes = cards.checkouts, cards.payments, cards.refunds, cards.disputes
     bp = Blueprint("api", __name__, url_prefix="/v1")
 
     @bp.before_request
@@ -34,23 +49,33 @@ def api(*, store: Store, checkouts: Checkouts, faults: Faults, key: str) -> Blue
     def refuse(error: ApiError) -> Response:
         return _answer(error.body(), error.status)
 
-    @bp.post("/checkout/sessions")
-    def create() -> ResponseReturnValue:
-        return faults.around(lambda: _once(store, lambda: checkouts.create(_params())))
-
-    @bp.get("/checkout/sessions")
-    def find() -> ResponseReturnValue:
-        return faults.around(lambda: _answer(_found(checkouts, _params())))
-
-    @bp.get("/checkout/sessions/<session_id>")
-    def retrieve(session_id: str) -> ResponseReturnValue:
-        return faults.around(lambda: _answer(checkouts.retrieve(session_id, _params().get("expand"))))
-
-    @bp.post("/checkout/sessions/<session_id>/expire")
-    def expire(session_id: str) -> ResponseReturnValue:
-        return faults.around(lambda: _once(store, lambda: checkouts.close(session_id)))
-
+    once, plain = _callers(store, faults)
+    bp.post("/checkout/sessions", endpoint="create")(once(lambda: checkouts.create(_params())))
+    bp.get("/checkout/sessions", endpoint="find")(plain(lambda: _found(checkouts, _params())))
+    bp.get("/checkout/sessions/<thing_id>", endpoint="retrieve")(
+        plain(lambda thing_id: checkouts.retrieve(thing_id, _params().get("expand")))
+    )
+    bp.post("/checkout/sessions/<thing_id>/expire", endpoint="expire")(once(checkouts.close))
+    bp.post("/payment_intents", endpoint="pay")(once(lambda: payments.create(_params())))
+    bp.post("/refunds", endpoint="refund")(once(lambda: refunds.create(_params())))
+    bp.get("/refunds", endpoint="refunds")(plain(lambda: refunds.of(request.path, _params())))
+    bp.get("/disputes", endpoint="disputes")(plain(lambda: disputes.of(request.path, _params())))
+    bp.get(f"/<any({', '.join(_RETRIEVABLE)}):kind>/<thing_id>", endpoint="read")(
+        plain(lambda kind, thing_id: payments.retrieve(thing_id, _RETRIEVABLE[kind], _params()))
+    )
     return bp
+
+
+def _callers(store: Store, faults: Faults) -> tuple[Wrapper, Wrapper]:
+    """How calls that change something, and calls that only read, become views."""
+
+    def once(act: Act) -> Callable[..., Response]:
+        return lambda **names: faults.around(lambda: _once(store, lambda: act(**names)))
+
+    def plain(act: Act) -> Callable[..., Response]:
+        return lambda **names: faults.around(lambda: _answer(act(**names)))
+
+    return once, plain
 
 
 def _once(store: Store, act: Callable[[], dict[str, Any]]) -> Response:

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from advancia.providers.sandbox.errors import ApiError, NotOpen
+from advancia.providers.sandbox.objects import OURS, announce, expanded, found, new_id
+from advancia.providers.sandbox.payments import new_intent, succeed
 from advancia.providers.sandbox.store import Store
-from advancia.providers.stripe import API_VERSION, ENABLED_EVENTS
 
 SETTLE_SECONDS = 15.0
 _DECLINED = "Your card was declined."
 _BOUNCED = "The bank did not let the payment through."
 _LEAST_CENTS, _MOST_CENTS = 50, 99_999_999
 _LEAST_LIFE, _MOST_LIFE, _USUAL_LIFE = 30 * 60, 24 * 60 * 60, 24 * 60 * 60
-_OURS = "sandbox"  # what the simulation remembers beside what the API shows
 _MOST_DIGITS = 15
 _KNOWN = {
     "adaptive_pricing",
     "cancel_url",
     "client_reference_id",
+    "customer",
+    "customer_creation",
     "customer_email",
     "expand",
     "expires_at",
@@ -53,6 +54,8 @@ class Checkouts:
     def create(self, params: dict[str, Any]) -> dict[str, Any]:
         """A new open session. Raises `ApiError` for parameters that Stripe would refuse."""
         now = self._now()
+        if "customer" in params:
+            found(self._store, params["customer"], "customer")
         session = _new_session(params, now=int(now), base_url=self._base_url)
         with self._store.transaction():
             self._store.keep(session)
@@ -66,22 +69,22 @@ class Checkouts:
     def of_payment(self, intent_id: str, expand: Any = None) -> list[dict[str, Any]]:
         """The session of that payment, as a list of at most one."""
         intent = self._store.object(intent_id)
-        if intent is None or intent["object"] != "payment_intent":
+        if intent is None or intent["object"] != "payment_intent" or intent[OURS]["session"] is None:
             return []
         inner = [name.removeprefix("data.") for name in expand or []]
-        return [self.retrieve(intent[_OURS]["session"], inner)]
+        return [self.retrieve(intent[OURS]["session"], inner)]
 
-    def close(self, session_id: str) -> dict[str, Any]:
+    def close(self, thing_id: str) -> dict[str, Any]:
         """Expire an open session by the API. Raises `ApiError` when it is not open."""
         with self._store.transaction():
-            session = self._session(session_id)
+            session = self._session(thing_id)
             if session["status"] != "open":
                 raise ApiError(
                     'Only Checkout Sessions with a status in ["open"] can be expired. '
                     f"This Checkout Session has a status of `{session['status']}`."
                 )
             self._expire(session)
-        return _shown(session)
+        return self.expanded(session, None)
 
     def pay(self, session_id: str) -> dict[str, Any]:
         """The customer pays. A second click finds it done. Raises `NotOpen` when the session has expired."""
@@ -111,25 +114,15 @@ class Checkouts:
         intent = self._store.object(session["payment_intent"] or "") or {}
         return (intent.get("last_payment_error") or {}).get("message")
 
-    def advance(self) -> bool:
-        """Let one thing happen whose time has come; false when there is none."""
-        with self._store.transaction():
-            due = self._store.due_timer(self._now())
-            if due is None:
-                return False
-            session_id, what = due
-            self._store.clear_timers(session_id)
-            {"expire": self._expire, "settle": self._settle, "bounce": self._bounce}[what](
-                self._session(session_id)
-            )
-        return True
+    def happen(self, session_id: str, what: str) -> None:
+        """Let that happen to the session whose time has come."""
+        {"expire": self._expire, "settle": self._settle, "bounce": self._bounce}[what](
+            self._session(session_id)
+        )
 
     def expanded(self, session: dict[str, Any], expand: Any) -> dict[str, Any]:
-        """The session as the API shows it, with its payment in full where that is asked for."""
-        if expand and session["payment_intent"] and "payment_intent" in expand:
-            intent = self._store.object(session["payment_intent"]) or {}
-            return _shown(session) | {"payment_intent": _shown(intent)}
-        return _shown(session)
+        """The session as the API shows it, with what `expand` names in full."""
+        return expanded(self._store, session, expand)
 
     def _finish(
         self, session_id: str, payment_status: str, intent_status: str, *, then: str | None = None
@@ -140,8 +133,9 @@ class Checkouts:
                 intent = self._intent_of(session)
                 intent |= {"status": intent_status, "last_payment_error": None}
                 if intent_status == "succeeded":
-                    intent["amount_received"] = intent["amount"]
+                    succeed(self._store, intent, self._now())
                 session |= {"status": "complete", "payment_status": payment_status, "url": None}
+                self._note_customer(session)
                 self._store.clear_timers(session_id)
                 if then:
                     self._store.set_timer(session_id, then, self._now() + self._settle_seconds)
@@ -151,7 +145,7 @@ class Checkouts:
 
     def _settle(self, session: dict[str, Any]) -> None:
         intent = self._intent_of(session)
-        intent |= {"status": "succeeded", "amount_received": intent["amount"]}
+        succeed(self._store, intent, self._now())
         session["payment_status"] = "paid"
         self._keep(session, intent)
         self._announce("checkout.session.async_payment_succeeded", session)
@@ -197,7 +191,13 @@ class Checkouts:
         """The session's payment, which like Stripe's begins with the first attempt."""
         intent = self._store.object(session["payment_intent"] or "")
         if intent is None:
-            intent = _new_intent(session, now=int(self._now()))
+            intent = new_intent(
+                amount=session["amount_total"],
+                currency=session["currency"],
+                metadata=session[OURS]["payment_metadata"],
+                session=session["id"],
+                now=self._now(),
+            )
             session["payment_intent"] = intent["id"]
         return intent
 
@@ -205,10 +205,16 @@ class Checkouts:
         self._store.keep(session)
         self._store.keep(intent)
 
+    def _note_customer(self, session: dict[str, Any]) -> None:
+        """Remember who has paid, where that was asked for, so that they need not type it all again."""
+        if session["customer"] is None and session[OURS]["keeps_customer"]:
+            session["customer"] = new_id("cus")
+            self._store.keep(
+                {"id": session["customer"], "object": "customer", "email": session["customer_email"]}
+            )
+
     def _announce(self, kind: str, about: dict[str, Any]) -> None:
-        if kind in ENABLED_EVENTS:
-            now = self._now()
-            self._store.add_event(_new_event(kind, _shown(about), now=int(now)), now)
+        announce(self._store, kind, about, self._now())
 
     def _now(self) -> float:
         return self._clock().timestamp()
@@ -217,7 +223,7 @@ class Checkouts:
 def _new_session(params: dict[str, Any], *, now: int, base_url: str) -> dict[str, Any]:
     _check_known(params)
     currency, amount, description = _line_item(params)
-    session_id = _new_id("cs_test")
+    session_id = new_id("cs_test")
     return {
         "id": session_id,
         "object": "checkout.session",
@@ -227,7 +233,7 @@ def _new_session(params: dict[str, Any], *, now: int, base_url: str) -> dict[str
         "client_reference_id": params.get("client_reference_id"),
         "created": now,
         "currency": currency,
-        "customer": None,
+        "customer": params.get("customer"),
         "customer_email": params.get("customer_email"),
         "expires_at": _expires_at(params, now),
         "livemode": False,
@@ -240,50 +246,12 @@ def _new_session(params: dict[str, Any], *, now: int, base_url: str) -> dict[str
         "success_url": _url(params, "success_url"),
         "ui_mode": "hosted_page",
         "url": f"{base_url}/checkout/{session_id}",
-        _OURS: {
+        OURS: {
             "description": description,
+            "keeps_customer": params.get("customer_creation") == "always",
             "payment_metadata": (params.get("payment_intent_data") or {}).get("metadata") or {},
         },
     }
-
-
-def _new_intent(session: dict[str, Any], *, now: int) -> dict[str, Any]:
-    return {
-        "id": _new_id("pi"),
-        "object": "payment_intent",
-        "amount": session["amount_total"],
-        "amount_received": 0,
-        "created": now,
-        "currency": session["currency"],
-        "last_payment_error": None,
-        "latest_charge": None,
-        "livemode": False,
-        "metadata": session[_OURS]["payment_metadata"],
-        "status": "requires_payment_method",
-        _OURS: {"session": session["id"]},
-    }
-
-
-def _new_event(kind: str, about: dict[str, Any], *, now: int) -> dict[str, Any]:
-    return {
-        "id": _new_id("evt"),
-        "object": "event",
-        "api_version": API_VERSION,
-        "created": now,
-        "data": {"object": about},
-        "livemode": False,
-        "pending_webhooks": 1,
-        "request": {"id": None, "idempotency_key": None},
-        "type": kind,
-    }
-
-
-def _shown(thing: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in thing.items() if name != _OURS}
-
-
-def _new_id(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(12)}"
 
 
 def _check_known(params: dict[str, Any]) -> None:

@@ -19,6 +19,7 @@ class ApiError(Exception):
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.param = param
         self._fields = {"message": message, "type": kind, "code": code, "param": param}
 
     def body(self) -> dict[str, Any]:

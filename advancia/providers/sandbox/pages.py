@@ -11,7 +11,7 @@ from flask import Blueprint, Response, make_response, redirect, render_template,
 from flask.typing import ResponseReturnValue
 
 from advancia.core.money import Money, asset
-from advancia.providers.sandbox.checkouts import Checkouts
+from advancia.providers.sandbox.cards import Cards
 from advancia.providers.sandbox.errors import ApiError, NotOpen
 
 MERCHANT = "Advancia"
@@ -27,9 +27,11 @@ class Page:
     merchant: str
 
 
-def pages(*, checkouts: Checkouts) -> Blueprint:
+def pages(*, cards: Cards) -> Blueprint:
     """The routes under /checkout, open to whoever knows the address, as at the real provider."""
     bp = Blueprint("pages", __name__, url_prefix="/checkout")
+    checkouts = cards.checkouts
+    afterwards = _afterwards(cards)
     outcomes: dict[str, Callable[[str], dict[str, Any]]] = {
         "pay": checkouts.pay,
         "later": checkouts.pay_later,
@@ -47,7 +49,10 @@ def pages(*, checkouts: Checkouts) -> Blueprint:
         session = checkouts.page(session_id)
         if session["status"] == "complete":
             return _closed(
-                session, "Already done", "This payment is done. There is nothing left to pay here."
+                session,
+                "Already done",
+                "This payment is done. There is nothing left to pay here.",
+                afterwards=session["payment_status"] == "paid",
             )
         if not checkouts.is_payable(session):
             return _expired(session)
@@ -65,6 +70,9 @@ def pages(*, checkouts: Checkouts) -> Blueprint:
     @bp.post("/<session_id>")
     def choose(session_id: str) -> ResponseReturnValue:
         outcome = request.form.get("outcome", "")
+        if outcome in afterwards:
+            afterwards[outcome](checkouts.page(session_id)["payment_intent"] or "")
+            return redirect(f"/checkout/{session_id}", 303)
         if outcome not in outcomes:
             return Response("Choose one of the buttons on the page.", 422, mimetype="text/plain")
         try:
@@ -74,6 +82,22 @@ def pages(*, checkouts: Checkouts) -> Blueprint:
         return redirect(_where_to(session, outcome), 303)
 
     return bp
+
+
+def _afterwards(cards: Cards) -> dict[str, Callable[[str], object]]:
+    """What the customer's bank, or somebody at the provider's own pages, may do with a payment later."""
+    refunds, disputes = cards.refunds, cards.disputes
+
+    def close(payment: str, *, won: bool) -> None:
+        for each in disputes.of("", {"payment_intent": payment})["data"]:
+            disputes.close(each["id"], won=won)
+
+    return {
+        "refund": lambda payment: refunds.create({"payment_intent": payment}),
+        "dispute": disputes.open,
+        "dispute-won": lambda payment: close(payment, won=True),
+        "dispute-lost": lambda payment: close(payment, won=False),
+    }
 
 
 def _where_to(session: dict[str, Any], outcome: str) -> str:
@@ -93,9 +117,12 @@ def _expired(session: dict[str, Any]) -> Response:
     )
 
 
-def _closed(session: dict[str, Any], title: str, message: str, *, status: int = 200) -> Response:
+def _closed(
+    session: dict[str, Any], title: str, message: str, *, status: int = 200, afterwards: bool = False
+) -> Response:
     return_url = session["cancel_url"] or session["success_url"]
-    return _shown(session, "done", status=status, title=title, message=message, return_url=return_url)
+    words = {"title": title, "message": message, "return_url": return_url, "afterwards": afterwards}
+    return _shown(session, "done", status=status, **words)
 
 
 def _shown(session: dict[str, Any], template: str, *, status: int = 200, **more: Any) -> Response:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from flask import Flask, Response
 from werkzeug.serving import WSGIRequestHandler, make_server
@@ -17,11 +17,22 @@ from advancia.config import ROOT
 from advancia.core.clock import utcnow
 from advancia.core.log import logger
 from advancia.providers.sandbox.api import api
+from advancia.providers.sandbox.cards import Cards
 from advancia.providers.sandbox.checkouts import SETTLE_SECONDS, Checkouts
 from advancia.providers.sandbox.couriers import Couriers
+from advancia.providers.sandbox.crypto_api import crypto_api, signer
+from advancia.providers.sandbox.crypto_pages import crypto_pages
+from advancia.providers.sandbox.disputes import Disputes
 from advancia.providers.sandbox.faults import Fault, Faults
+from advancia.providers.sandbox.invoices import KIND as INVOICE
+from advancia.providers.sandbox.invoices import Invoices
 from advancia.providers.sandbox.pages import content_security_policy, pages
-from advancia.providers.sandbox.store import Delivery, Store
+from advancia.providers.sandbox.payments import Payments
+from advancia.providers.sandbox.payouts import KIND as PAYOUT
+from advancia.providers.sandbox.payouts import Payouts
+from advancia.providers.sandbox.refunds import Refunds
+from advancia.providers.sandbox.store import Delivery, Mischief, Store
+from advancia.providers.stripe_events import ENABLED_EVENTS
 
 _FINISH_SECONDS = 5.0
 _LARGEST_BODY = 64 * 1024
@@ -36,11 +47,17 @@ _HEADERS = {
 log = logger(__name__)
 
 
-class SandboxServer:
-    """The simulated provider, listening from construction and serving from `start` to `stop`.
+class Times(TypedDict):
+    clock: Callable[[], datetime]
+    settle_seconds: float
 
-    `secret` is both the API's key and what events are signed with. `port` 0 takes a free one. `clock` is
-    passed in, so that tests let hours pass. Raises `OSError` when the port is taken, or the folder not ours.
+
+class SandboxServer:
+    """The simulated providers, listening from construction and serving from `start` to `stop`.
+
+    `secret` is both the APIs' key and what events are signed with; `events` are the kinds that our endpoint
+    for cards is subscribed to. `port` 0 takes a free one. `clock` is passed in, so that tests let hours pass.
+    Raises `OSError` when the port is taken, or the folder not ours.
     """
 
     def __init__(
@@ -54,6 +71,7 @@ class SandboxServer:
         clock: Callable[[], datetime] = utcnow,
         settle_seconds: float = SETTLE_SECONDS,
         silence_seconds: float = 30.0,
+        events: Collection[str] = ENABLED_EVENTS,
         templates: Path = ROOT / "templates",
     ) -> None:
         self._socket = socket.create_server(("127.0.0.1", port), backlog=128)
@@ -61,10 +79,20 @@ class SandboxServer:
         self.url = public_url or f"http://127.0.0.1:{self.port}"
         self._clock = clock
         self._store = Store(var / "sandbox" / "sandbox.sqlite3")
+        self._store.subscribed = frozenset(events)
         self._faults = Faults(silence_seconds=silence_seconds)
-        self.checkouts = Checkouts(self._store, clock=clock, base_url=self.url, settle_seconds=settle_seconds)
+        times: Times = {"clock": clock, "settle_seconds": settle_seconds}
+        self.cards = Cards(
+            checkouts=Checkouts(self._store, base_url=self.url, **times),
+            payments=Payments(self._store, clock=clock),
+            refunds=Refunds(self._store, **times),
+            disputes=Disputes(self._store, clock=clock),
+        )
+        sign = signer(secret)
+        self.invoices = Invoices(self._store, base_url=self.url, sign=sign, **times)
+        self.payouts = Payouts(self._store, sign=sign, **times)
         self._couriers = Couriers(
-            self._store, self.checkouts, webhook_url=webhook_url, secret=secret, clock=clock
+            self._store, advance=self._advance, webhook_url=webhook_url, secret=secret, clock=clock
         )
         self._under_way = _UnderWay()
         self._server = make_server(
@@ -125,6 +153,27 @@ class SandboxServer:
         """The clock was moved: look what is due."""
         self._couriers.wake()
 
+    def deliver(self, *, copies: int = 1, late: float = 0.0, shuffled: bool = False) -> None:
+        """Let the events to come arrive so often, so many seconds late, and in any order."""
+        self._store.mischief = Mischief(copies=copies, late=late, shuffled=shuffled)
+
+    def _advance(self) -> bool:
+        """Let one thing happen whose time has come; false when there is none."""
+        with self._store.transaction():
+            due = self._store.due_timer(self._clock().timestamp())
+            if due is None:
+                return False
+            object_id, what = due
+            self._store.clear_timers(object_id)
+            kind = (self._store.object(object_id) or {}).get("kind")
+            if kind == INVOICE:
+                {"confirm": self.invoices.confirm, "expire": self.invoices.expire}[what](object_id)
+            elif kind == PAYOUT:
+                self.payouts.become(object_id, "paid")
+            else:
+                self.cards.happen(object_id, what)
+        return True
+
     def _flask_app(self, secret: str, templates: Path) -> Flask:
         app = Flask(
             "advancia-sandbox", root_path=str(ROOT), template_folder=str(templates), static_folder="static"
@@ -132,10 +181,12 @@ class SandboxServer:
         app.config["MAX_CONTENT_LENGTH"] = _LARGEST_BODY
         # The shared macros name the product's filters for times, which no page here shows.
         app.jinja_env.filters.update(dict.fromkeys(("iso", "exact_time", "human_time"), str))
+        app.register_blueprint(api(store=self._store, cards=self.cards, faults=self._faults, key=secret))
         app.register_blueprint(
-            api(store=self._store, checkouts=self.checkouts, faults=self._faults, key=secret)
+            crypto_api(invoices=self.invoices, payouts=self.payouts, faults=self._faults, key=secret)
         )
-        app.register_blueprint(pages(checkouts=self.checkouts))
+        app.register_blueprint(pages(cards=self.cards))
+        app.register_blueprint(crypto_pages(invoices=self.invoices))
         app.add_url_rule("/health", view_func=lambda: {"status": "ok", "simulation": True})
         app.after_request(self._finish)
         return app

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import secrets
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -26,7 +28,8 @@ CREATE TABLE IF NOT EXISTS timer (
     PRIMARY KEY (object_id, what)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS timer_due ON timer (due);
--- Events and their deliveries; due is null once there is nothing more to do.
+-- Events and their deliveries; due is null once there is nothing more to do. Those with an address of their own are
+-- signed in the body; the others go to the webhook that is set, with a signature in a header.
 CREATE TABLE IF NOT EXISTS event (
     id       TEXT PRIMARY KEY,
     type     TEXT NOT NULL,
@@ -35,7 +38,9 @@ CREATE TABLE IF NOT EXISTS event (
     due      REAL,
     tries    INTEGER NOT NULL DEFAULT 0,
     answer   INTEGER,
-    problem  TEXT
+    problem  TEXT,
+    url      TEXT,
+    copies   INTEGER NOT NULL DEFAULT 1
 ) STRICT;
 CREATE INDEX IF NOT EXISTS event_due ON event (due) WHERE due IS NOT NULL;
 -- The first answer under each idempotency key, with what had been asked.
@@ -59,6 +64,8 @@ class Delivery:
     tries: int
     answer: int | None
     problem: str | None
+    url: str | None = None
+    copies: int = 1  # how often it is still to arrive
 
     @property
     def is_delivered(self) -> bool:
@@ -70,7 +77,22 @@ def is_accepted(answer: int | None) -> bool:
     return answer is not None and answer // 100 == HTTPStatus.OK // 100
 
 
-_DELIVERY = "SELECT id, type, body, made, due, tries, answer, problem FROM event"
+@dataclass(frozen=True)
+class Mischief:
+    """How events are to arrive: each so often, late by up to so many seconds, and then in any order."""
+
+    copies: int = 1
+    late: float = 0.0
+    shuffled: bool = False
+
+    def delay(self) -> float:
+        return random.uniform(0, self.late) if self.shuffled else self.late  # noqa: S311 - nothing secret
+
+
+_COLUMNS = "id, type, body, made, due, tries, answer, problem, url, copies"
+_DELIVERY = f"SELECT {_COLUMNS} FROM event"
+# What files of older simulations lack.
+_ADDED = {"url": "TEXT", "copies": "INTEGER NOT NULL DEFAULT 1"}
 
 
 class Store:
@@ -84,6 +106,11 @@ class Store:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
         self._db.executescript(_SCHEMA)
+        there = {row[1] for row in self._db.execute("PRAGMA table_info(event)")}
+        for name in _ADDED.keys() - there:
+            self._db.execute(f"ALTER TABLE event ADD COLUMN {name} {_ADDED[name]}")
+        self.mischief = Mischief()
+        self.subscribed: frozenset[str] = frozenset()  # the kinds of events that our endpoint is sent
 
     def close(self) -> None:
         with self._lock:
@@ -112,6 +139,16 @@ class Store:
         row = self._row("SELECT body FROM object WHERE id = ?", object_id)
         return json.loads(row[0]) if row else None
 
+    def objects(self, prefix: str, by: str, value: str, *, kind: str | None = None) -> list[dict[str, Any]]:
+        """The objects whose id begins so and whose field `by` has that value, newest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT body FROM object WHERE id LIKE ? AND json_extract(body, ?) = ? ORDER BY rowid DESC",
+                (f"{prefix}%", f"$.{by}", value),
+            ).fetchall()
+        things = [json.loads(body) for (body,) in rows]
+        return [thing for thing in things if kind is None or thing.get("kind") == kind]
+
     def object_count(self, prefix: str) -> int:
         """How many objects there are whose id begins so, such as `cs_`."""
         row = self._row("SELECT count(*) FROM object WHERE id LIKE ?", f"{prefix}%")
@@ -139,21 +176,24 @@ class Store:
         return (row[0], row[1]) if row else None
 
     def add_event(self, event: dict[str, Any], made: float) -> None:
+        self._add(event["id"], event["type"], json.dumps(event, indent=2), None, made)
+
+    def add_callback(self, kind: str, body: str, *, url: str, made: float) -> None:
+        """An event that is signed in its body and goes to an address of its own."""
+        self._add(f"call_{secrets.token_hex(12)}", kind, body, url, made)
+
+    def _add(self, event_id: str, kind: str, body: str, url: str | None, made: float) -> None:
         self._run(
-            "INSERT INTO event (id, type, body, made, due) VALUES (?, ?, ?, ?, ?)",
-            event["id"],
-            event["type"],
-            json.dumps(event, indent=2),
-            made,
-            made,
-        )
+            "INSERT INTO event (id, type, body, made, due, url, copies) VALUES (?, ?, ?, ?, ?, ?, ?)",
+            event_id, kind, body, made, made + self.mischief.delay(), url, self.mischief.copies,
+        )  # fmt: skip
 
     def claim_delivery(self, now: float, lease: float) -> Delivery | None:
         """Take the delivery that has waited longest; due again after `lease` if its end is not recorded."""
         row = self._row(
             "UPDATE event SET tries = tries + 1, due = ? WHERE id = "
             "(SELECT id FROM event WHERE due <= ? ORDER BY due, rowid LIMIT 1) "
-            "RETURNING id, type, body, made, due, tries, answer, problem",
+            f"RETURNING {_COLUMNS}",
             now + lease,
             now,
         )
@@ -165,6 +205,10 @@ class Store:
         self._run(
             "UPDATE event SET due = ?, answer = ?, problem = ? WHERE id = ?", due, answer, problem, event_id
         )
+
+    def arrived(self, event_id: str) -> None:
+        """One of the copies that were to arrive has."""
+        self._run("UPDATE event SET copies = copies - 1 WHERE id = ?", event_id)
 
     def deliver_again(self, event_id: str, now: float) -> None:
         self._run("UPDATE event SET due = ?, tries = 0, made = ? WHERE id = ?", now, now, event_id)
