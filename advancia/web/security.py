@@ -40,7 +40,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         headers = response.headers
         headers["Content-Security-Policy"] = policy(csp_nonce(), form_targets)
         headers["X-Content-Type-Options"] = "nosniff"
-        headers["Referrer-Policy"] = "strict-origin-when-cross-origin"
+        headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
         headers["Cross-Origin-Resource-Policy"] = "same-origin"
         headers["X-Frame-Options"] = "DENY"

@@ -19,6 +19,10 @@ OPEN_TO_ALL = {
     "public.home", "public.terms", "public.help", "ops.status",
     "identity.signup", "identity.create_signup", "identity.verify_email", "identity.check_code",
     "identity.resend_code", "identity.login", "identity.create_session", "identity.logout",
+    "recovery.forgot_password", "recovery.ask_password_reset", "recovery.password_reset_sent",
+    "recovery.reset_password", "recovery.finish_password_reset", "recovery.check_password",
+    "recovery.answer_email_change", "recovery.agree_to_email_change", "recovery.stop_email_change_by_link",
+    "recovery.factor_reset", "recovery.finish_factor_reset", "recovery.cancel_factor_reset_by_link",
     "dev.mailbox", "dev.message", "well_known.security_txt", "well_known.change_password",
 }  # fmt: skip
 WRITES = re.compile(

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from flask import Blueprint
-from flask.typing import ResponseReturnValue
+# Importing them adds their routes.
+from advancia.identity.recovery import email_views, factor_views, password_views, profile_views
+from advancia.identity.recovery.blueprint import bp
 
-from advancia.web.access import signed_in
-from advancia.web.htmx import render
-
-bp = Blueprint("recovery", __name__)
-
-
-@bp.get("/settings/profile")
-@signed_in
-def profile() -> ResponseReturnValue:
-    return render("recovery/profile.html")
+__all__ = ["bp", "email_views", "factor_views", "password_views", "profile_views"]

@@ -23,6 +23,7 @@ LETTERS_OF_ITS_OWN = 4
 PRODUCT = "advancia"
 
 HOW = "A few words in a row are easy to remember."
+GOOD = "This password will do."
 TOO_LONG = f"Use at most {LONGEST} characters."
 REPEATED = "That is too easy to guess: it repeats the same few characters."
 A_RUN = "That is too easy to guess: its characters stand in a row in the alphabet or on the keyboard."
@@ -54,6 +55,11 @@ class Owner:
         return {word for word in map(blocklist.squeezed, texts) if len(word) >= SHORTEST_OWN_WORD}
 
 
+def rule(owner: Owner) -> str:
+    """What is asked of the length, in words."""
+    return f"At least {owner.shortest} characters. {HOW}"
+
+
 def normal(password: str) -> str:
     """The password in the form in which it is counted and hashed."""
     return unicodedata.normalize("NFKC", password)
@@ -64,12 +70,16 @@ def weakness(
 ) -> str | None:
     """Why this password will not do, in a sentence; `None` if it will.
 
-    `second_factor` tells whether the person has enrolled one. Never logged, never stored.
+    `second_factor` tells whether the person has enrolled one.
     """
-    owner = Owner(name, email, handle, second_factor)
+    return weakness_for(Owner(name, email, handle, second_factor), password)
+
+
+def weakness_for(owner: Owner, password: str) -> str | None:
+    """As `weakness`, for somebody who is known already."""
     given = normal(password[:LONGEST_TYPED])
     if len(given) < owner.shortest:
-        return f"Use at least {owner.shortest} characters. {HOW}"
+        return f"Use {rule(owner)[0].lower()}{rule(owner)[1:]}"
     if len(given) > LONGEST or len(password) > LONGEST_TYPED:
         return TOO_LONG
     return _guessable(given.casefold(), owner)

@@ -11,7 +11,15 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from advancia.identity.services.hashing_turns import HashingTurns
-from advancia.identity.services.password_rules import LONGEST, LONGEST_TYPED, SHORTEST, normal, weakness
+from advancia.identity.services.password_rules import (
+    LONGEST,
+    LONGEST_TYPED,
+    SHORTEST,
+    normal,
+    rule,
+    weakness,
+    weakness_for,
+)
 
 __all__ = [
     "LONGEST",
@@ -21,8 +29,10 @@ __all__ = [
     "match_among",
     "matches",
     "normal",
+    "rule",
     "share_threads",
     "weakness",
+    "weakness_for",
 ]
 
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # KiB of memory: 19 MiB

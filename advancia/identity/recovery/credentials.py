@@ -1,0 +1,51 @@
+"""Putting a new password in the place of the old one, and ending what the old one had begun."""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+
+from advancia.core.db import Session
+from advancia.identity.models import User
+from advancia.identity.recovery.models import EmailChange, PasswordReset
+from advancia.identity.services import passwords, sign_in
+
+
+def set_password(session: Session, *, user_id: int, password_hash: str, stands_alone: bool) -> None:
+    """Store the new hash. Every open link to reset the password, and every change of address that waits, is dead.
+
+    The failures at the old password are forgotten with it. `stands_alone` tells whether the password may be the only
+    factor. Sessions are the caller's to end.
+    """
+    session.execute(
+        update(User)
+        .where(User.id == user_id)
+        .values(password_hash=password_hash, password_alone=stands_alone, password_changed_at=func.clock_timestamp())
+    )
+    sign_in.unlock(session, email=session.scalars(select(User.email).where(User.id == user_id)).one())
+    close_resets(session, user_id=user_id)
+    session.execute(
+        update(EmailChange)
+        .where(EmailChange.user_id == user_id, EmailChange.closed_at.is_(None))
+        .values(closed_at=func.now())
+    )
+
+
+def close_resets(session: Session, *, user_id: int) -> None:
+    """Make every open link to reset that person's password useless."""
+    session.execute(
+        update(PasswordReset)
+        .where(PasswordReset.user_id == user_id, PasswordReset.closed_at.is_(None))
+        .values(closed_at=func.now())
+    )
+
+
+def renew_hash(session: Session, *, user_id: int, old_hash: str, new_hash: str) -> None:
+    """Store the same password hashed with today's parameters, unless it was changed in the meantime."""
+    session.execute(
+        update(User).where(User.id == user_id, User.password_hash == old_hash).values(password_hash=new_hash)
+    )
+
+
+def stands_alone(password: str) -> bool:
+    """Whether the password is long enough to be the only factor."""
+    return len(passwords.normal(password)) >= passwords.SHORTEST
