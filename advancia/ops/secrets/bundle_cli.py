@@ -51,7 +51,7 @@ def encrypt_command(source: Path, target: Path, passphrase_file: Path | None, *,
     except BundleError as refusal:
         raise click.ClickException(str(refusal)) from None
     _write(target, bundle, overwrite=overwrite)
-    click.echo(f"{_count(names)} of {source} are in {target}, encrypted.")
+    click.echo(f"Encrypted into {target}: {_count(names)}.")
     if unknown := [name for name in names if name not in config.NAMES]:
         click.echo(f"Not settings of this version: {', '.join(unknown)}.", err=True)
 
@@ -68,7 +68,7 @@ def decrypt_command(source: Path, target: Path, passphrase_file: Path | None, *,
     except BundleError as refusal:
         raise click.ClickException(f"{source}: {refusal}") from None
     _write(target, settings, overwrite=overwrite)
-    click.echo(f"{_count(names)} are in {target}, in plain text: keep it out of the code and the backups.")
+    click.echo(f"Decrypted into {target}: {_count(names)}. Keep that file out of the code and the backups.")
 
 
 def _passphrase(file: Path | None, *, is_new: bool) -> str:

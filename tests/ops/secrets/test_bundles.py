@@ -221,11 +221,11 @@ def desk(tmp_path):
 def test_there_and_back_without_a_database_and_without_valid_settings(desk):
     options = ("--passphrase-file", desk.passphrase)
     code, said = desk.run_for_real("encrypt", desk.env, desk.bundle, *options)
-    assert (code, said) == (0, f"4 settings of {desk.env} are in {desk.bundle}, encrypted.\n")
+    assert (code, said) == (0, f"Encrypted into {desk.bundle}: 4 settings.\n")
 
     code, said = desk.run_for_real("decrypt", desk.bundle, desk.back, *options)
     assert code == 0
-    assert said.startswith(f"4 settings are in {desk.back}, in plain text")
+    assert said.startswith(f"Decrypted into {desk.back}: 4 settings.")
     assert desk.back.read_text() == SETTINGS
     assert desk.env.read_text() == SETTINGS
 
