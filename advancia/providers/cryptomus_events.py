@@ -99,4 +99,6 @@ def _digest(txid: Any) -> str:
 
 
 def _matches(pattern: re.Pattern[str], value: Any) -> bool:
-    return type(value) is str and pattern.fullmatch(value) is not None  # a number is written as a text as well
+    return (
+        type(value) is str and pattern.fullmatch(value) is not None
+    )  # a number is written as a text as well
