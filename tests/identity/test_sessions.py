@@ -43,9 +43,9 @@ def test_the_list_tells_device_place_and_which_one_is_this(browser_of, amara):
 
     answer = page.get("/settings/sessions")
     here, elsewhere = (" ".join(each.text.split()) for each in answer.all(".devices:not(.quiet) > li"))
-    assert here.startswith("Firefox on Linux This browser 203.0.113.9 Signed in Today")
+    assert here.startswith("Firefox on Linux This browser 203.0.113.9 Signed in: Today")
     assert "Safari on iPhone" in elsewhere
-    assert "last used Today" in elsewhere
+    assert "Last used: Today" in elsewhere
     assert answer.one("button[aria-label^='End the session in Safari on iPhone']")
 
 
@@ -59,7 +59,7 @@ def test_another_session_is_ended_by_its_button_and_the_audit_trail_has_it(brows
     assert actions_of(rows, amara)[-1] == "session.ended"
     ended = page.get("/settings/sessions").one(".devices.quiet").text
     assert "Safari on iPhone" in ended
-    assert "Ended Today" in " ".join(ended.split())
+    assert "Ended: Today" in " ".join(ended.split())
 
 
 def test_ending_a_session_twice_does_no_harm(browser_of, amara, rows):
@@ -196,7 +196,7 @@ def test_a_token_fixed_beforehand_opens_nothing_after_the_sign_in(app, browser_o
     """Whoever plants their own cookie in my browser before I sign in learns nothing of my session."""
     attacker, page = browser_of(amara, IPHONE), Page(InProcess(app))
     planted = attacker.transport.client.get_cookie("session").value
-    attacker.submit("/settings/sessions", "form[action$='/all/end']")
+    attacker.submit_form(attacker.get("/wallet"), "form[action$='/logout']")
     page.transport.client.set_cookie("session", planted)
     assert log_in(page, amara.email, amara.password).status == 303
     attacker.transport.client.set_cookie("session", planted)
