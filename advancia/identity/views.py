@@ -12,6 +12,8 @@ from flask_login import current_user, logout_user
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import Busy, LimitReached
 from advancia.identity import queries, visitor
+from advancia.identity.factors.services import account
+from advancia.identity.factors.views.second_factor import ask_for_second_factor
 from advancia.identity.forms import LogInForm, SignUpForm, VerifyEmailForm
 from advancia.identity.services import limits, passwords, sign_in, sign_up
 from advancia.identity.sessions import services as sessions
@@ -188,10 +190,15 @@ def _answer_attempt(form: LogInForm, attempt: sign_in.Attempt) -> ResponseReturn
 def _sign_in(
     user_id: int, *, attempt: sign_in.Attempt | None = None, wanted: str | None = None
 ) -> ResponseReturnValue:
-    """Open a session in this browser; whatever the cookie held before is thrown away."""
+    """Open a session in this browser, or ask whoever has a second factor for that first.
+
+    With the session, whatever the cookie held before is thrown away.
+    """
     with unit_of_work() as session:
         if attempt is not None:
             sign_in.mark_succeeded(session, attempt=attempt)
+        if account.must_be_proved(session, user_id):
+            return see_other(ask_for_second_factor(session, user_id=user_id, wanted=wanted))
         token = visitor.start(session, user_id=user_id, second_factor=False, is_first=attempt is None)
     visitor.adopt(token)
     return see_other(wanted if wanted and is_ours(wanted) else home_url())

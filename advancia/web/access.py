@@ -7,7 +7,7 @@ the staff pages read the same.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 from urllib.parse import urlsplit
@@ -75,6 +75,14 @@ def confirmed(view: View) -> View:
     return _declare(view, confirmed=True)
 
 
+def fully_confirmed(view: View) -> View:
+    """As `confirmed`, by everything that the person has: the password, and a second factor if there is one.
+
+    For what changes these themselves.
+    """
+    return _declare(view, confirmed=True, fully=True)
+
+
 def access_of(view: Callable[..., Any] | None) -> Access | None:
     """What the view declares, or `None` if it forgot to."""
     return cast("Access | None", getattr(view, "access", None))
@@ -117,14 +125,27 @@ def home_url() -> str:
 
 
 def recently_confirmed() -> bool:
-    """Whether the person signed in has proved within the last five minutes that it is they who sit there."""
-    at = current_user.confirmed_at
+    """Whether the person signed in has proved within the last five minutes that it is they who sit there.
+
+    Whoever has a second factor, by that one.
+    """
+    return is_recent(current_user.second_factor_at if current_user.has_second_factor else current_user.confirmed_at)
+
+
+def recently_fully_confirmed() -> bool:
+    """As `recently_confirmed`, by the password, and by a second factor of whoever has one."""
+    proofs = [current_user.password_at, *([current_user.second_factor_at] if current_user.has_second_factor else [])]
+    return all(is_recent(at) for at in proofs)
+
+
+def is_recent(at: datetime | None) -> bool:
+    """Whether what was proved then still counts as fresh."""
     return at is not None and utcnow() - at < CONFIRMED_FOR
 
 
-def ask_to_confirm() -> ResponseReturnValue:
+def ask_to_confirm(*, fully: bool = False) -> ResponseReturnValue:
     """Send the person to prove who they are, and from there back to this page, or to the one the form stood on."""
-    return _send_to("factors.confirm", why="First prove that it is you.")
+    return _send_to("factors.confirm", why="First prove that it is you.", **({"fully": "1"} if fully else {}))
 
 
 def is_ours(path: str) -> bool:
@@ -155,7 +176,13 @@ def _signed_in_only(declared: Access, view: Callable[..., Any] | None) -> Respon
         _deny()
     if declared is Access.STAFF and (answer := _staff_only(permission_of(view))) is not None:
         return answer
-    return ask_to_confirm() if is_confirmed(view) and not recently_confirmed() else None
+    return _confirmed_only(view) if is_confirmed(view) else None
+
+
+def _confirmed_only(view: Callable[..., Any] | None) -> ResponseReturnValue | None:
+    fully = bool(getattr(view, "fully", False))
+    proved = recently_fully_confirmed() if fully else recently_confirmed()
+    return None if proved else ask_to_confirm(fully=fully)
 
 
 def _staff_only(permission: Permission | None) -> ResponseReturnValue | None:
@@ -180,12 +207,12 @@ def _deny(permission: Permission | None = None) -> None:
     abort(403)
 
 
-def _send_to(endpoint: str, *, why: str) -> ResponseReturnValue:
+def _send_to(endpoint: str, *, why: str, **more: Any) -> ResponseReturnValue:
     """Send the person to that page, from where they come back; nothing of a form that they sent is lost."""
     typed.keep(
         otherwise=f"{why} Nothing was changed.", kept=f"{why} What you typed will be there afterwards."
     )
-    return see_other(url_for(endpoint, next=page_here()))
+    return see_other(url_for(endpoint, next=page_here(), **more))
 
 
 def page_here() -> str | None:

@@ -1,0 +1,86 @@
+"""Second factors for tests: an authenticator app that needs no phone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any, Protocol
+from uuid import uuid4
+
+from flask import Flask
+from sqlalchemy import func, select, update
+
+from advancia.audit import records_by
+from advancia.core.clock import utcnow
+from advancia.core.db import db, unit_of_work
+from advancia.core.outbox import OutboxRow
+from advancia.identity.factors.models import AuthenticatorApp
+from advancia.identity.factors.services import totp
+from advancia.identity.models import User, UserSession
+from tests.support.pages import Answer, Page
+
+
+class Person(Protocol):
+    @property
+    def id(self) -> int: ...
+    @property
+    def email(self) -> str: ...
+    @property
+    def password(self) -> str: ...
+
+
+def enrol_totp(app: Flask, person: Person) -> bytes:
+    """Give the person an authenticator app, as if set up long ago, and return its secret."""
+    secret, app_id = totp.new_secret(), uuid4()
+    with app.app_context(), unit_of_work() as session:
+        keyring = app.extensions["keyring"]
+        stored = keyring.encrypt(secret, table="authenticator_app", column="secret", row=str(app_id))
+        session.add(AuthenticatorApp(id=app_id, user_id=person.id, secret=stored, confirmed_at=func.now()))
+        session.execute(update(User).where(User.id == person.id).values(second_factor_since=func.now()))
+    return secret
+
+
+def code(secret: bytes, *, step: int = 0) -> str:
+    """What the app shows now, or so many steps of 30 seconds later. A code is taken once, and no older one after it."""
+    import pyotp
+
+    now = int(utcnow().timestamp()) // totp.STEP_SECONDS
+    return pyotp.TOTP(totp.as_text(secret)).generate_otp(now + step)
+
+
+def forget_used_codes(app: Flask, person: Person) -> None:
+    """Let the codes of the last minute be taken again, as if time had gone by."""
+    with app.app_context(), unit_of_work() as session:
+        session.execute(
+            update(AuthenticatorApp).where(AuthenticatorApp.user_id == person.id).values(last_step=None)
+        )
+
+
+def sign_in_with_code(page: Page, person: Any, secret: bytes, *, step: int = 0) -> Answer:
+    """Sign in by password and code through the forms; the answer is the redirect at the end."""
+    asked = page.submit("/login", email=person.email, password=person.password)
+    assert asked.location == "/login/second-factor", asked.text
+    answer = page.submit("/login/second-factor", code=code(secret, step=step))
+    assert answer.status == 303, answer.text
+    return answer
+
+
+def let_minutes_pass(app: Flask, person: Person, minutes: int = 6) -> None:
+    """Move what the person's sessions remember to have proved that far into the past."""
+    proofs = (UserSession.confirmed_at, UserSession.second_factor_at, UserSession.password_at)
+    past = {each.key: each - timedelta(minutes=minutes) for each in proofs}
+    with app.app_context(), unit_of_work() as session:
+        session.execute(update(UserSession).where(UserSession.user_id == person.id).values(**past))
+
+
+def mails_to(app: Flask, person: Person) -> list[str]:
+    """The titles of the notices that are on their way to the person or were sent, the oldest first."""
+    title = OutboxRow.payload["facts"]["title"].astext
+    with app.app_context():
+        chosen = select(title).where(OutboxRow.payload["to"].astext == person.email).order_by(OutboxRow.id)
+        return [each for each in db.session.scalars(chosen) if each]
+
+
+def audited(app: Flask, person: Person) -> list[str]:
+    """The actions of the person that the audit trail holds, the newest first."""
+    with app.app_context():
+        return [line.action for line in records_by(db.session(), actor_id=person.id, limit=50)]
