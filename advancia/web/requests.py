@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import time
 from http import HTTPStatus
+from typing import Any
 
 from flask import Flask, Response, abort, g, request
+from werkzeug.routing import IntegerConverter, Map
 
 from advancia.core import context, db, log
 
+LARGEST_ID = 2**63 - 1  # of the database's BIGINT
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 
 _log = log.logger(__name__)
 
 
+class IdConverter(IntegerConverter):
+    """`<int:…>` in a route: an id that the database can hold; nothing has a larger one, so none is found."""
+
+    def __init__(self, map: Map, *args: Any, **kwargs: Any) -> None:  # noqa: A002 - Werkzeug's name
+        super().__init__(map, *args, **{"max": LARGEST_ID, **kwargs})
+
+
 def init_app(app: Flask) -> None:
+    app.url_map.converters["int"] = IdConverter
     app.before_request(_begin)
     app.after_request(_finish)
     app.teardown_request(_end)

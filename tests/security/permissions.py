@@ -1,0 +1,128 @@
+"""Who may do what, written down from the product's contract and from nothing else: the crawler holds the code to it.
+
+Whoever adds a route adds its line here, by what the contract says of it; a route without a line fails the crawler.
+"""
+
+from __future__ import annotations
+
+ROLES = ("customer", "support", "finance", "admin", "owner")
+
+EVERYBODY = frozenset({"nobody", "suspended", *ROLES})
+PEOPLE = frozenset(ROLES)  # about their own account, whoever they are
+CUSTOMERS = frozenset({"customer"})  # staff have no wallet
+SUPPORT_UP = frozenset({"support", "finance", "admin", "owner"})
+FINANCE_UP = frozenset({"finance", "admin", "owner"})
+ADMIN_UP = frozenset({"admin", "owner"})
+OWNER = frozenset({"owner"})
+
+MAY = {
+    EVERYBODY: """
+        GET /
+        GET /terms
+        GET /help
+        GET /status
+        GET /.well-known/change-password
+        GET /.well-known/security.txt
+        GET /signup
+        POST /signup
+        GET /verify-email
+        POST /verify-email
+        POST /verify-email/resend
+        GET /login
+        POST /login
+        POST /logout
+        GET /dev/mail
+        GET /dev/mail/<name>
+        GET /health
+        GET /api/health
+        POST /webhooks/stripe
+        POST /reports
+        GET /login/second-factor
+        POST /login/second-factor
+        GET /password/forgot
+        POST /password/forgot
+        GET /password/forgot/sent
+        GET /password/reset/<token>
+        POST /password/reset/<token>
+        POST /password/check
+        GET /email-change/<token>
+        POST /email-change/<token>
+        POST /email-change/<token>/stop
+        GET /factor-reset/<token>
+        POST /factor-reset/<token>
+        POST /factor-reset/<token>/cancel
+    """,
+    CUSTOMERS: """
+        GET /wallet
+        GET /history
+        GET /history/<reference>
+        GET /transfers/new
+        POST /transfers/review
+        GET /transfers/review
+        POST /transfers
+        GET /transfers/<uuid:transfer_id>
+        GET /deposits/new
+        POST /deposits/new
+        GET /deposits/<uuid:deposit_id>
+        POST /deposits/<uuid:deposit_id>/checkout
+    """,
+    PEOPLE: """
+        GET /confirm
+        POST /confirm
+        GET /settings/profile
+        POST /settings/profile
+        GET /settings/email
+        POST /settings/email
+        POST /settings/email/stop
+        GET /settings/password
+        POST /settings/password
+        POST /settings/factor-reset/cancel
+        GET /settings/security
+        GET /settings/security/app
+        POST /settings/security/app
+        POST /settings/security/app/code
+        GET /settings/security/app/removal
+        POST /settings/security/app/removal
+        GET /settings/security/recovery-codes
+        POST /settings/security/recovery-codes
+        POST /settings/security/recovery-codes/file
+        GET /settings/sessions
+        POST /settings/sessions/<int:session_id>/end
+        POST /settings/sessions/all/end
+        POST /settings/sessions/others/end
+    """,
+    SUPPORT_UP: """
+        GET /admin/
+        GET /admin/keys
+        GET /admin/search
+        GET /admin/customers/
+        GET /admin/customers/<int:user_id>
+        GET /admin/transactions/
+        GET /admin/transactions/<int:txn_id>
+    """,
+}
+
+# What is asked for only of somebody who has proved within five minutes that it is they: money that leaves, and
+# whatever decides who gets in.
+FRESH = {
+    "GET /settings/email",
+    "POST /settings/email",
+    "GET /settings/security/app",
+    "POST /settings/security/app",
+    "POST /settings/security/app/code",
+    "GET /settings/security/app/removal",
+    "POST /settings/security/app/removal",
+    "GET /settings/security/recovery-codes",
+    "POST /settings/security/recovery-codes",
+    "POST /settings/sessions/<int:session_id>/end",
+    "POST /settings/sessions/all/end",
+    "POST /settings/sessions/others/end",
+}
+
+# What ends the session that asks for it, and so leads to the sign-in.
+LEAVES = {"POST /logout", "POST /settings/sessions/all/end"}
+
+# What is about something that an earlier step makes, and not there without it.
+NEEDS_MORE = {"POST /settings/security/recovery-codes/file"}
+
+TABLE = {route.strip(): who for who, routes in MAY.items() for route in routes.strip().splitlines()}
