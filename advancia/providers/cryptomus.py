@@ -15,6 +15,7 @@ import httpx
 from advancia.config import Settings
 from advancia.core.money import ASSETS, Asset, Money, asset
 from advancia.providers import php_json
+from advancia.providers.breaker import Breaker
 from advancia.providers.cryptomus_events import signature
 from advancia.providers.cryptomus_states import Meaning, meaning_of
 from advancia.providers.errors import ProviderRefused, ProviderUnavailable
@@ -90,6 +91,7 @@ class CryptoGateway:
     ) -> None:
         self.name = name
         self.page_origin = api_base or PAGES
+        self.breaker = Breaker(self.provider_words)
         self._merchant = merchant
         self._key = payment_key
         connect, read = timeouts
@@ -166,11 +168,12 @@ class CryptoGateway:
             "sign": signature(text, self._key),
             "Content-Type": "application/json",
         }
-        try:
-            answer = self._client.post(path, content=text.encode(), headers=headers)
-        except httpx.HTTPError as error:
-            raise self._unavailable(f"{type(error).__name__}: {error}") from error
-        return self._result(answer)
+        with self.breaker.call():
+            try:
+                answer = self._client.post(path, content=text.encode(), headers=headers)
+            except httpx.HTTPError as error:
+                raise self._unavailable(f"{type(error).__name__}: {error}") from error
+            return self._result(answer)
 
     def _result(self, answer: httpx.Response) -> Any:
         status = answer.status_code

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -14,7 +13,8 @@ import requests
 import stripe
 
 from advancia.config import Settings
-from advancia.core.money import Money, asset
+from advancia.core.money import Money
+from advancia.providers.breaker import Breaker
 from advancia.providers.errors import (
     BadSignature,
     MalformedEvent,
@@ -28,12 +28,25 @@ from advancia.providers.stripe_events import (
     ENABLED_EVENTS,
     SIGNATURE_HEADER,
     Event,
-    deposit_id_in,
     verify_event,
+)
+from advancia.providers.stripe_objects import (
+    CardDispute,
+    CardPayment,
+    CardPayout,
+    CardRefund,
+    Checkout,
+    Told,
+    checkout_from,
+    dispute_from,
+    payment_from,
+    payout_from,
+    refund_from,
 )
 
 if TYPE_CHECKING:
     from stripe.checkout import Session
+    from stripe.params import RefundCreateParams
     from stripe.params.checkout import SessionCreateParams
 
 __all__ = [
@@ -41,7 +54,11 @@ __all__ = [
     "ENABLED_EVENTS",
     "SIGNATURE_HEADER",
     "BadSignature",
+    "CardDispute",
     "CardGateway",
+    "CardPayment",
+    "CardPayout",
+    "CardRefund",
     "Checkout",
     "Event",
     "MalformedEvent",
@@ -54,43 +71,17 @@ __all__ = [
     "webhook_secrets_from",
 ]
 
+Told_ = TypeVar("Told_")
+
+# What is asked for in full, so that one call tells whether a payment has come, and what it cost.
+WITH_BALANCE = "latest_charge.balance_transaction"
+WITH_PAYMENT = f"payment_intent.{WITH_BALANCE}"
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 # One repetition, under the same idempotency key, heals a dropped connection; more would hold a web thread
 # for half a minute while the provider is down.
 RETRIES = 1
 _STRIPE_PAGES = "https://checkout.stripe.com"
-
-
-@dataclass(frozen=True)
-class Checkout:
-    """A checkout as it stands at the provider now.
-
-    `failed`: nothing is paid and the last attempt was declined, in the words of `failure_words`. While
-    `status` is 'open' the customer may still try again on the same page, so a failure is final only when it
-    is not open. `url` is None once the page is closed.
-    """
-
-    id: str
-    url: str | None
-    status: str  # 'open', 'complete', 'expired'
-    payment_status: str  # 'paid', 'unpaid', 'no_payment_required'
-    amount: Money
-    deposit_id: UUID | None
-    payment_intent: str | None
-    failure_words: str | None = None
-
-    @property
-    def is_paid(self) -> bool:
-        return self.status == "complete" and self.payment_status == "paid"
-
-    @property
-    def failed(self) -> bool:
-        return not self.is_paid and self.failure_words is not None
-
-    @property
-    def is_open(self) -> bool:
-        return self.status == "open"
 
 
 class CardGateway:
@@ -110,6 +101,7 @@ class CardGateway:
     ) -> None:
         self.name = name
         self.page_origin = _origin(api_base) if api_base else _STRIPE_PAGES
+        self.breaker = Breaker(self.provider_words)
         self._client = stripe.StripeClient(
             key,
             stripe_version=API_VERSION,
@@ -139,8 +131,11 @@ class CardGateway:
         success_url: str,
         cancel_url: str,
         expires_at: datetime,
+        customer: str | None = None,
     ) -> Checkout:
         """Open a checkout for the deposit, or get the one that was opened for it before.
+
+        `customer` is what an earlier checkout named the payer by, so that they need not type it all again.
 
         Repeatable with the same arguments: the deposit's id is the idempotency key, and other arguments under
         the same id are refused. `expires_at` must lie 30 minutes to 24 hours ahead.
@@ -159,15 +154,19 @@ class CardGateway:
                 }
             ],
             "client_reference_id": str(deposit_id),
-            "customer_email": customer_email,
             "success_url": success_url,
             "cancel_url": cancel_url,
             "expires_at": int(expires_at.timestamp()),
             "metadata": names,
             "payment_intent_data": {"metadata": names},
             "adaptive_pricing": {"enabled": False},  # the customer pays the very amount that we credit
-            "expand": ["payment_intent"],
+            "expand": [WITH_PAYMENT],
         }
+        if customer:
+            params["customer"] = customer
+        else:
+            params["customer_email"] = customer_email
+            params["customer_creation"] = "always"
         with self._translated():
             session = self._client.v1.checkout.sessions.create(
                 params, {"idempotency_key": f"deposit:{deposit_id}:checkout"}
@@ -177,7 +176,7 @@ class CardGateway:
     def retrieve_checkout(self, checkout_id: str) -> Checkout:
         """The checkout as it stands now: the one thing on which money is credited."""
         with self._translated():
-            session = self._client.v1.checkout.sessions.retrieve(checkout_id, {"expand": ["payment_intent"]})
+            session = self._client.v1.checkout.sessions.retrieve(checkout_id, {"expand": [WITH_PAYMENT]})
         return self._checkout(session)
 
     def checkout_of_payment(self, payment_intent: str) -> Checkout | None:
@@ -187,7 +186,7 @@ class CardGateway:
         """
         with self._translated():
             found = self._client.v1.checkout.sessions.list(
-                {"payment_intent": payment_intent, "limit": 1, "expand": ["data.payment_intent"]}
+                {"payment_intent": payment_intent, "limit": 1, "expand": [f"data.{WITH_PAYMENT}"]}
             )
         return self._checkout(found.data[0]) if found.data else None
 
@@ -203,8 +202,72 @@ class CardGateway:
             return checkout
         return self.retrieve_checkout(checkout_id)
 
+    def payment(self, payment_intent: str) -> CardPayment:
+        """The payment as it stands now, whether or not it belongs to a checkout."""
+        with self._translated():
+            told = self._client.v1.payment_intents.retrieve(payment_intent, {"expand": [WITH_BALANCE]})
+        return self._read(payment_from, told)
+
+    def payment_of_charge(self, charge: str) -> str | None:
+        """The payment that a charge belongs to; None for one from before payments were invented."""
+        with self._translated():
+            told = self._client.v1.charges.retrieve(charge)
+        named = told.to_dict().get("payment_intent")
+        return named if isinstance(named, str) else None
+
+    def give_back(self, *, refund_id: UUID, payment_intent: str, amount: Money) -> CardRefund:
+        """Refund so much of the payment, or get the refund that was made for this id before.
+
+        Repeatable with the same arguments: our id is the idempotency key. After `ProviderUnavailable` the outcome is
+        unknown: look for it among `refunds_of` before asking again.
+        """
+        params: RefundCreateParams = {
+            "payment_intent": payment_intent,
+            "amount": amount.minor,
+            "metadata": {"refund_id": str(refund_id)},
+        }
+        with self._translated():
+            told = self._client.v1.refunds.create(params, {"idempotency_key": f"refund:{refund_id}"})
+        return self._read(refund_from, told)
+
+    def refund(self, refund: str) -> CardRefund:
+        """The refund as it stands now."""
+        with self._translated():
+            told = self._client.v1.refunds.retrieve(refund)
+        return self._read(refund_from, told)
+
+    def refunds_of(self, payment_intent: str) -> list[CardRefund]:
+        """All refunds of a payment, those made at the provider's own pages included."""
+        with self._translated():
+            pages = self._client.v1.refunds.list({"payment_intent": payment_intent, "limit": 100})
+            told = list(pages.auto_paging_iter())
+        return [self._read(refund_from, each) for each in told]
+
+    def dispute(self, dispute: str) -> CardDispute:
+        """The dispute as it stands now."""
+        with self._translated():
+            told = self._client.v1.disputes.retrieve(dispute)
+        return self._read(dispute_from, told)
+
+    def disputes_of(self, payment_intent: str) -> list[CardDispute]:
+        """All disputes of a payment."""
+        with self._translated():
+            told = self._client.v1.disputes.list({"payment_intent": payment_intent, "limit": 100}).data
+        return [self._read(dispute_from, each) for each in told]
+
+    def payout(self, payout: str) -> CardPayout:
+        """The payout to our bank as it stands now."""
+        with self._translated():
+            told = self._client.v1.payouts.retrieve(payout)
+        return self._read(payout_from, told)
+
     @contextmanager
     def _translated(self) -> Iterator[None]:
+        with self.breaker.call(), self._in_our_words():
+            yield
+
+    @contextmanager
+    def _in_our_words(self) -> Iterator[None]:
         try:
             yield
         except (stripe.InvalidRequestError, stripe.IdempotencyError, stripe.CardError) as error:
@@ -215,19 +278,12 @@ class CardGateway:
             raise ProviderUnavailable(self.provider_words, detail=str(error)) from error
 
     def _checkout(self, session: Session) -> Checkout:
-        stands = session.to_dict()
+        return self._read(checkout_from, session)
+
+    def _read(self, read: Callable[[Told], Told_], told: stripe.StripeObject) -> Told_:
         try:
-            return Checkout(
-                id=stands["id"],
-                url=stands.get("url"),
-                status=stands["status"],
-                payment_status=stands["payment_status"],
-                amount=Money(stands["amount_total"], asset(stands["currency"].upper())),
-                deposit_id=deposit_id_in(stands.get("metadata")),
-                payment_intent=_payment_intent_id(stands.get("payment_intent")),
-                failure_words=_failure_words(stands),
-            )
-        except (LookupError, TypeError, AttributeError) as error:
+            return read(told.to_dict())
+        except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise ProviderUnavailable(self.provider_words, detail=f"Unexpected answer: {error!r}") from error
 
 
@@ -245,22 +301,6 @@ def webhook_secrets_from(settings: Settings) -> tuple[str, ...]:
     if settings.stripe_secret_key:
         return settings.stripe_webhook_secrets
     return (settings.sandbox_secret,) if settings.sandbox_secret else ()
-
-
-def _payment_intent_id(expanded: Any) -> str | None:
-    named = expanded["id"] if isinstance(expanded, dict) else expanded
-    return named if isinstance(named, str) else None
-
-
-def _failure_words(session: dict[str, Any]) -> str | None:
-    """Why the last attempt failed. A decline leaves the session open and shows on its payment alone."""
-    intent = session.get("payment_intent")
-    if not isinstance(intent, dict) or intent.get("status") not in ("requires_payment_method", "canceled"):
-        return None
-    if (error := intent.get("last_payment_error")) is not None:
-        return error.get("message") or "The payment was declined."
-    # Before the first attempt a payment stands like this as well; once the session is complete it has failed.
-    return "The payment was declined." if session["status"] == "complete" else None
 
 
 def _origin(url: str) -> str:

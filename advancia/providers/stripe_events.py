@@ -128,21 +128,37 @@ def _signed_with_any(raw: bytes, signed_at: str, signatures: Sequence[str], secr
 def _event(raw: bytes) -> Event:
     try:
         body = json.loads(raw)
-        about = body["data"]["object"]
-        event = Event(
-            id=_matching(_ID, body["id"]),
-            type=_matching(_TYPE, body["type"]),
-            created=_moment(body["created"]),
-            object_id=_matching(_ID, about["id"]) if "id" in about else None,  # a balance has none
-            object_type=_matching(_TYPE, about["object"]),
-            data=body["data"],
-        )
-        is_event = body.get("object") == "event"
+        event = _thin_event(body) if str(body.get("object")).startswith("v2.") else _full_event(body)
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise MalformedEvent("The body is not an event.") from error
-    if not is_event:
-        raise MalformedEvent("The body is not an event.")
     return event
+
+
+def _full_event(body: Mapping[str, Any]) -> Event:
+    about = body["data"]["object"]
+    if body.get("object") != "event":
+        raise ValueError(body.get("object"))
+    return Event(
+        id=_matching(_ID, body["id"]),
+        type=_matching(_TYPE, body["type"]),
+        created=_moment(body["created"]),
+        object_id=_matching(_ID, about["id"]) if "id" in about else None,  # a balance has none
+        object_type=_matching(_TYPE, about["object"]),
+        data=body["data"],
+    )
+
+
+def _thin_event(body: Mapping[str, Any]) -> Event:
+    """An event of the newer interface, which names the object and does not show it."""
+    about = body.get("related_object") or {}
+    return Event(
+        id=_matching(_ID, body["id"]),
+        type=_matching(_TYPE, body["type"]),
+        created=datetime.fromisoformat(body["created"]),
+        object_id=_matching(_ID, about["id"]) if "id" in about else None,
+        object_type=_matching(_TYPE, about.get("type", "none")),
+        data={"object": {}},
+    )
 
 
 def _matching(pattern: re.Pattern[str], value: Any) -> str:
