@@ -29,6 +29,7 @@ class Notice(StrEnum):
     FACTOR_RESET_DONE = "Your second factor was reset"
     NEW_DEVICE = "A new device signed in to your account"
     SIGN_IN_LOCKED = "Signing in to your account is locked for a while"
+    PASSWORD_LOCKED = "Too many wrong passwords were tried for your account"  # noqa: S105 - as above
     SUSPENDED = "Your account is suspended"
     REINSTATED = "Your account is open again"
     ROLE_CHANGED = "Your role was changed"

@@ -9,8 +9,8 @@ from advancia.identity.services import sign_in
 from worker.tasks import Task, job
 
 LOCKED = (
-    "Many wrong passwords in a row were tried for it, so no new browser can sign in with a password until you set a "
-    "new one: choose “Forgot your password?” at the sign-in. Browsers that you have signed in with before still can."
+    "No new browser can sign in with your password until you set a new one: choose “Forgot your password?” at the "
+    "sign-in. Browsers that you have signed in with before still can."
 )
 
 
@@ -20,4 +20,4 @@ def tell_of_lock(task: Task, email: str) -> None:
     with task.finish() as session:
         user_id = queries.credentials_of(session, email).user_id
         if user_id is not None and sign_in.is_locked(session, email=email):
-            notices.tell(session, user_id=user_id, notice=Notice.SIGN_IN_LOCKED, sentence=LOCKED)
+            notices.tell(session, user_id=user_id, notice=Notice.PASSWORD_LOCKED, sentence=LOCKED)
