@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flask import Response, make_response, request
+from flask import Response, make_response, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -13,7 +13,7 @@ from advancia.identity.factors import queries
 from advancia.identity.factors.services import recovery_codes as codes
 from advancia.identity.factors.views.shared import bp, secret_key
 from advancia.web.access import current_actor, fully_confirmed, signed_in
-from advancia.web.htmx import render
+from advancia.web.htmx import render, see_other
 from advancia.web.limits import limiter
 
 FILE_NAME = "advancia-recovery-codes.txt"
@@ -23,6 +23,8 @@ FILE_NAME = "advancia-recovery-codes.txt"
 @signed_in
 @fully_confirmed
 def recovery_codes() -> ResponseReturnValue:
+    if not current_user.has_second_factor:
+        return see_other(url_for(".security"))
     factors = queries.factors_of(db.session(), current_user.id)
     return render("factors/recovery_codes.html", factors=factors, codes=None)
 
@@ -33,6 +35,8 @@ def recovery_codes() -> ResponseReturnValue:
 @limiter.limit("30 per hour")
 def make_recovery_codes() -> ResponseReturnValue:
     """The codes are in this answer and nowhere else: there is no address at which they could be seen again."""
+    if not current_user.has_second_factor:
+        return see_other(url_for(".security"))
     with unit_of_work() as session:
         made = codes.make(session, actor=current_actor(), key=secret_key())
     factors = queries.factors_of(db.session(), current_user.id)
@@ -48,15 +52,14 @@ def recovery_codes_file() -> Response:
     if not codes.are_current(db.session(), user_id=current_user.id, codes=brought, key=secret_key()):
         raise NotFound("These recovery codes are no longer the newest. Make new ones.")
     shown = [codes.readable(codes.plain(code)) for code in brought]
-    text = render_text(shown)
-    response = make_response(text)
+    response = make_response(_file(shown))
     response.headers["Content-Type"] = "text/plain; charset=utf-8"
     response.headers["Content-Disposition"] = f'attachment; filename="{FILE_NAME}"'
     response.headers["Cache-Control"] = "no-store"
     return response
 
 
-def render_text(shown: list[str]) -> str:
+def _file(shown: list[str]) -> str:
     lines = [
         f"Recovery codes of {current_user.email} at Advancia",
         f"Made on {utcnow():%-d %B %Y}. Each can be used once, in the place of your second factor.",
