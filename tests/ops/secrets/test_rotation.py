@@ -16,10 +16,14 @@ import pytest
 
 from advancia.app import create_app
 from advancia.config import ROOT, load_settings
-from advancia.core.db import db
+from advancia.core.clock import utcnow
+from advancia.core.db import db, unit_of_work
 from advancia.core.encryption import Keyring, NoFieldKey, Undecryptable, key_id_of
 from advancia.core.outbox import SECRET
+from advancia.identity.factors.services import apps
 from advancia.ops.secrets import rotation
+from tests.support.factors import code, enrol_totp
+from tests.support.people import new_customer
 from tests.support.servers import eventually
 
 OLD, NEW = "1d" * 31 + "0a", "2e" * 31 + "0b"
@@ -85,8 +89,8 @@ class Store:
         return process.returncode, out, err
 
     @contextmanager
-    def app(self):
-        app = create_app(load_settings(self.environ))
+    def app(self, **environ):
+        app = create_app(load_settings({**self.environ, **environ}))
         with app.app_context():
             yield app
             db.session.remove()
@@ -306,6 +310,18 @@ def test_a_rotation_stands_in_the_audit_trail_without_a_secret(store):
         ).fetchall()
 
     assert lines == [("system", "field_key", "new", {"outbox.encrypted_secret": 4})]
+
+
+def test_a_second_factor_goes_on_working_under_the_new_key_alone(store):
+    with store.app(FIELD_KEYS=f"old:{OLD}") as app:
+        amara = new_customer(app, "Amara Okafor")
+        secret = enrol_totp(app, amara)
+
+    assert store.run()[0] == 0
+
+    with store.app(FIELD_KEYS=f"new:{NEW}") as app, unit_of_work() as session:
+        keyring = app.extensions["keyring"]
+        assert apps.accept(session, user_id=amara.id, code=code(secret), keyring=keyring, at=utcnow())
 
 
 def test_without_a_key_the_rotation_refuses(app_context):
