@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from advancia.admin import parties
+from advancia.admin.approvals import models as _approvals  # noqa: F401 - migrations compare it
 from advancia.admin.customers import queries as customer_queries
 from advancia.admin.customers import views as customers
 from advancia.admin.customers.queries import CustomerRow
@@ -58,7 +59,7 @@ def search() -> ResponseReturnValue:
     session = db.session()
     people = _people(session, text) if text and may(Permission.SEE_CUSTOMERS) else []
     rows = _transactions(session, text) if text and may(Permission.SEE_TRANSACTIONS) else []
-    if len(people) + len(rows) == 1:
+    if len(rows) + len(people) == 1:
         return see_other(_page_of_only(people, rows))
     return render(
         "admin/search.html",
@@ -76,7 +77,10 @@ def keys() -> ResponseReturnValue:
 
 
 def _people(session: Session, text: str) -> Sequence[CustomerRow]:
-    return customer_queries.customers(session, text=text, state=None, before=None, limit=SHOWN_FOUND)
+    """Those who fit; whose whole email, handle or id it is, stands alone."""
+    exact = customer_queries.id_of(session, text)
+    wanted = text if exact is None else str(exact)
+    return customer_queries.customers(session, text=wanted, state=None, before=None, limit=SHOWN_FOUND)
 
 
 def _transactions(session: Session, text: str) -> Sequence[TransactionRow]:

@@ -22,6 +22,8 @@ class AuditRecord(Model):
     __table_args__ = (
         Index("ix_audit_record_object_kind_object_id_id", "object_kind", "object_id", "id"),
         Index("ix_audit_record_actor_id_id", "actor_id", "id"),
+        Index("ix_audit_record_action_id", "action", "id"),
+        Index("ix_audit_record_recorded_at", "recorded_at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

@@ -50,6 +50,7 @@ class OutboxRow(Model):
             "available_at",
             postgresql_where=text("done_at IS NULL AND parked_at IS NULL"),
         ),
+        Index("ix_outbox_parked", "parked_at", postgresql_where=text("parked_at IS NOT NULL")),
         Index("ix_outbox_done", "done_at", postgresql_where=text("done_at IS NOT NULL")),
         # Most rows are updated three times within a second; room in the page keeps that cheap.
         {"postgresql_with": {"fillfactor": 70}},

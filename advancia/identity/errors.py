@@ -73,3 +73,11 @@ class HandleTaken(DomainError):
 
 class ResetRefused(DomainError):
     """The reset of a second factor cannot be begun; the text says why."""
+
+
+class AlreadySo(DomainError):
+    """What was asked for is the case already; the text says what."""
+
+
+class RoleRefused(DomainError):
+    """Somebody may not have that role, or not be given it by that person; the text says why."""

@@ -31,6 +31,13 @@ class User(Model):
         CheckConstraint("email = lower(email)", name="email_lower"),
         CheckConstraint("handle ~ '^[a-z][a-z0-9_]{2,29}$'", name="handle_form"),
         CheckConstraint("role IN ('customer', 'support', 'finance', 'admin', 'owner')", name="role_known"),
+        # Staff find people by words of the name, and by how an email or a handle begins.
+        Index("ix_users_words", text("to_tsvector('simple'::regconfig, name)"), postgresql_using="gin"),
+        Index("ix_users_email_begins", "email", postgresql_ops={"email": "text_pattern_ops"}),
+        Index("ix_users_handle_begins", "handle", postgresql_ops={"handle": "text_pattern_ops"}),
+        Index("ix_users_suspended", "id", postgresql_where=text("suspended_at IS NOT NULL")),
+        Index("ix_users_staff", "id", postgresql_where=text("role <> 'customer'")),
+        Index("ix_users_created_at", "created_at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)

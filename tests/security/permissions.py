@@ -100,6 +100,16 @@ MAY = {
         GET /admin/transactions/
         GET /admin/transactions/<int:txn_id>
     """,
+    ADMIN_UP: """
+        GET /admin/customers/<int:user_id>/suspension
+        POST /admin/customers/<int:user_id>/suspension
+        GET /admin/customers/<int:user_id>/reinstatement
+        POST /admin/customers/<int:user_id>/reinstatement
+        GET /admin/customers/<int:user_id>/sign-out
+        POST /admin/customers/<int:user_id>/sign-out
+        GET /admin/customers/<int:user_id>/factor-reset
+        POST /admin/customers/<int:user_id>/factor-reset
+    """,
 }
 
 # What is asked for only of somebody who has proved within five minutes that it is they: money that leaves, and
@@ -117,6 +127,14 @@ FRESH = {
     "POST /settings/sessions/<int:session_id>/end",
     "POST /settings/sessions/all/end",
     "POST /settings/sessions/others/end",
+    "GET /admin/customers/<int:user_id>/suspension",
+    "POST /admin/customers/<int:user_id>/suspension",
+    "GET /admin/customers/<int:user_id>/reinstatement",
+    "POST /admin/customers/<int:user_id>/reinstatement",
+    "GET /admin/customers/<int:user_id>/sign-out",
+    "POST /admin/customers/<int:user_id>/sign-out",
+    "GET /admin/customers/<int:user_id>/factor-reset",
+    "POST /admin/customers/<int:user_id>/factor-reset",
 }
 
 # What ends the session that asks for it, and so leads to the sign-in.

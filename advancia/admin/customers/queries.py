@@ -111,6 +111,19 @@ def customers(
     return [CustomerRow(*row) for row in session.execute(chosen.order_by(User.id.desc()).limit(limit))]
 
 
+def id_of(session: Session, text: str) -> int | None:
+    """The one customer whose whole email, @handle or id `text` is."""
+    wanted = text.strip().lower()
+    if wanted.startswith("@"):
+        exactly = User.handle == wanted[1:]
+    elif "@" in wanted:
+        exactly = User.email == wanted
+    else:
+        exactly = _meant_by(wanted) if wanted.isascii() and wanted.isdecimal() else false()
+    found: int | None = session.scalar(select(User.id).where(exactly, User.role == Role.CUSTOMER))
+    return found
+
+
 def customer(session: Session, user_id: int) -> Customer:
     """Raises `NotFound` for whoever is none, staff included."""
     names = Customer.__dataclass_fields__

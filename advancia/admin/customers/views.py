@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, request
+from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from advancia import audit
 from advancia.admin import parties
-from advancia.admin.customers import queries
+from advancia.admin.customers import acts, queries
+from advancia.admin.customers.acts import Act
 from advancia.admin.customers.forms import CustomerFilters
+from advancia.admin.forms import ReasonForm
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
-from advancia.core.db import db
+from advancia.core.db import db, unit_of_work
+from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
 from advancia.ledger import staff_queries
-from advancia.web.access import may, staff_required
-from advancia.web.htmx import render
+from advancia.web.access import confirmed, current_actor, may, staff_required
+from advancia.web.csrf import checked_by_its_form
+from advancia.web.forms import entered
+from advancia.web.htmx import render, see_other
 
 bp = Blueprint("customers", __name__, url_prefix="/customers")
 
@@ -52,5 +57,87 @@ def show(user_id: int) -> ResponseReturnValue:
         people=parties.named(session, moved.rows),
         sessions=queries.sessions(session, user_id, with_origin=with_origin),
         sign_ins=queries.sign_ins(session, customer.email),
+        acts=[act for act in acts.ACTS if may(act.permission) and act.fits(customer)],
         lines=audit.records_of(session, kind="user", id=user_id, limit=SHOWN_LINES) if with_origin else [],
     )
+
+
+@bp.get("/<int:user_id>/suspension")
+@staff_required(Permission.SUSPEND)
+@confirmed
+def suspension(user_id: int) -> ResponseReturnValue:
+    return _act_page(ReasonForm(), user_id, acts.SUSPEND)
+
+
+@bp.post("/<int:user_id>/suspension")
+@staff_required(Permission.SUSPEND)
+@confirmed
+@checked_by_its_form
+def suspend(user_id: int) -> ResponseReturnValue:
+    return _carry_out(user_id, acts.SUSPEND)
+
+
+@bp.get("/<int:user_id>/reinstatement")
+@staff_required(Permission.SUSPEND)
+@confirmed
+def reinstatement(user_id: int) -> ResponseReturnValue:
+    return _act_page(ReasonForm(), user_id, acts.REINSTATE)
+
+
+@bp.post("/<int:user_id>/reinstatement")
+@staff_required(Permission.SUSPEND)
+@confirmed
+@checked_by_its_form
+def reinstate(user_id: int) -> ResponseReturnValue:
+    return _carry_out(user_id, acts.REINSTATE)
+
+
+@bp.get("/<int:user_id>/sign-out")
+@staff_required(Permission.END_SESSIONS)
+@confirmed
+def sign_out(user_id: int) -> ResponseReturnValue:
+    return _act_page(ReasonForm(), user_id, acts.END_SESSIONS)
+
+
+@bp.post("/<int:user_id>/sign-out")
+@staff_required(Permission.END_SESSIONS)
+@confirmed
+@checked_by_its_form
+def end_sessions(user_id: int) -> ResponseReturnValue:
+    return _carry_out(user_id, acts.END_SESSIONS)
+
+
+@bp.get("/<int:user_id>/factor-reset")
+@staff_required(Permission.RESET_FACTOR)
+@confirmed
+def factor_reset(user_id: int) -> ResponseReturnValue:
+    return _act_page(ReasonForm(), user_id, acts.RESET_FACTOR)
+
+
+@bp.post("/<int:user_id>/factor-reset")
+@staff_required(Permission.RESET_FACTOR)
+@confirmed
+@checked_by_its_form
+def begin_factor_reset(user_id: int) -> ResponseReturnValue:
+    return _carry_out(user_id, acts.RESET_FACTOR)
+
+
+def _carry_out(user_id: int, act: Act) -> ResponseReturnValue:
+    """Do it if a reason is given, and show the customer's page with the sentence that says what was done."""
+    form = ReasonForm()
+    queries.customer(db.session(), user_id)
+    if not form.validate_on_submit():
+        return _act_page(form, user_id, act, status=422)
+    try:
+        with unit_of_work() as session:
+            done = act.deed(session, current_actor(), user_id, entered(form.reason))
+    except DomainError as refusal:
+        form.refuse(form.reason, str(refusal))
+        return _act_page(form, user_id, act, status=422)
+    flash(done, "success")
+    return see_other(url_for(".show", user_id=user_id))
+
+
+def _act_page(form: ReasonForm, user_id: int, act: Act, status: int = 200) -> ResponseReturnValue:
+    customer = queries.customer(db.session(), user_id)
+    return render("admin/customers/act.html", status=status, form=form, customer=customer, act=act)

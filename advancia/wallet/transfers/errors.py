@@ -17,6 +17,13 @@ class SendingToOneself(DomainError):
         super().__init__("That is you. Enter somebody else's email or handle.")
 
 
+class Suspended(DomainError):
+    """The sender was suspended, which stops their money as well."""
+
+    def __init__(self) -> None:
+        super().__init__("Your account is suspended, so nothing was sent. Write to support.")
+
+
 class AlreadySent(DomainError):
     """The form was sent before with other content, such as after going back and changing the amount."""
 

@@ -17,7 +17,8 @@ from advancia.core.jobs import Job
 from advancia.core.money import Money
 from advancia.identity import queries as people
 from advancia.identity.queries import Person
-from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
+from advancia.identity.services import suspension
+from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, Suspended, UnknownRecipient
 from advancia.wallet.transfers.models import Transfer
 
 
@@ -42,10 +43,11 @@ def send(
     """Move `amount` to the recipient and tell both by mail; return the transfer's id.
 
     `request_id` is minted with the form, so any number of equal submits is one transfer.
-    Raises `UnknownRecipient`, `SendingToOneself`, `AlreadySent`, `ledger.InsufficientFunds`. The caller's unit of
-    work commits, or undoes, all of it.
+    Raises `UnknownRecipient`, `SendingToOneself`, `Suspended`, `AlreadySent`, `ledger.InsufficientFunds`. The
+    caller's unit of work commits, or undoes, all of it.
     """
     receiver = find_recipient(session, sender_id=actor.user_id, typed=recipient)
+    _hold_open(session, sender_id=actor.user_id, recipient_id=receiver.id)
     fee = fee_for(amount)
     asked = {
         "sender_id": actor.user_id,
@@ -78,6 +80,15 @@ def send(
             facts={"transfer_id": str(transfer_id)},
         )
     return transfer_id
+
+
+def _hold_open(session: Session, *, sender_id: int, recipient_id: int) -> None:
+    """Keep both from being suspended until this is done: whoever is already neither sends nor gets anything."""
+    open_ones = suspension.hold_open(session, (sender_id, recipient_id))
+    if sender_id not in open_ones:
+        raise Suspended
+    if recipient_id not in open_ones:  # that they are suspended is not the sender's to know
+        raise UnknownRecipient
 
 
 def _postings(sender_id: int, recipient_id: int, amount: Money, fee: Money) -> list[ledger.Posting]:

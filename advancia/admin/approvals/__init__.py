@@ -1,0 +1,1 @@
+"""What one member of staff asks for and another one decides."""
