@@ -1,4 +1,4 @@
-"""Limits on how often a route may be called, by address and by account, counted in Valkey/Redis.
+"""Limits on how often routes may be called, by account and by address, counted in Valkey/Redis.
 
 They keep the pages usable; what must not be lost with the cache (failed sign-ins, codes sent) is counted in
 the database by its own feature.
@@ -9,26 +9,79 @@ from __future__ import annotations
 import math
 import time
 from datetime import timedelta
+from enum import StrEnum
+from typing import Any
 
-from flask import Flask, Response, request
-from flask_limiter import Limiter, RateLimitExceeded
+from flask import Flask, Response, current_app, request
+from flask_limiter import ApplicationLimit, Limiter, RateLimitExceeded
 from flask_login import current_user
 
 from advancia.config import Settings
 from advancia.core.addresses import counted_as
 from advancia.core.errors import LimitReached
+from advancia.web import access
+from advancia.web.requests import SAFE_METHODS
 
 PATIENCE_SECONDS = 0.5
+
+
+class Group(StrEnum):
+    """Routes that are counted together."""
+
+    PAGES = "pages"  # looking
+    CHANGES = "changes"  # what somebody who is signed in asks for
+    DOORS = "doors"  # forms for whoever is not: signing in and up, codes, forgotten passwords
+    MACHINES = "machines"  # webhooks, probes, reports
+
+
+# To one caller; a route may ask for less.
+ALLOWED = {
+    Group.PAGES: "1200 per minute",
+    Group.CHANGES: "300 per minute",
+    Group.DOORS: "120 per minute",
+    Group.MACHINES: "1200 per minute",
+}
+ALLOWED_TO_AN_ADDRESS = "12000 per minute"  # of everything, however many accounts are signed in there
 
 
 def caller() -> str:
     """Who is counted: the account when signed in, else the address."""
     if current_user.is_authenticated:
         return f"user:{current_user.id}"
+    return address()
+
+
+def address() -> str:
     return f"address:{counted_as(request.remote_addr)}"
 
 
-limiter = Limiter(key_func=caller, default_limits=["600 per minute"], swallow_errors=True)
+def group() -> Group:
+    """The group that the route of this request belongs to."""
+    declared = access.access_of(current_app.view_functions.get(request.endpoint or ""))
+    if declared is access.Access.MACHINE:
+        return Group.MACHINES
+    if request.method in SAFE_METHODS:
+        return Group.PAGES
+    return Group.DOORS if declared is access.Access.PUBLIC else Group.CHANGES
+
+
+def _limits() -> list[Any]:
+    return [
+        ApplicationLimit(
+            lambda: ALLOWED[group()], key_function=caller, scope=lambda _endpoint: group().value
+        ),
+        ApplicationLimit(lambda: ALLOWED_TO_AN_ADDRESS, key_function=address, scope="everything"),
+    ]
+
+
+limiter = Limiter(
+    key_func=caller,
+    application_limits=_limits(),
+    # Without the cache the same limits are kept per process instead of not at all.
+    in_memory_fallback=_limits(),
+    in_memory_fallback_enabled=True,
+    swallow_errors=True,
+)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
@@ -40,9 +93,6 @@ def init_app(app: Flask, settings: Settings) -> None:
         "socket_connect_timeout": PATIENCE_SECONDS,
         "socket_timeout": PATIENCE_SECONDS,
     }
-    # Without the cache the limits are kept per process instead of not at all.
-    app.config["RATELIMIT_IN_MEMORY_FALLBACK_ENABLED"] = True
-    app.config["RATELIMIT_IN_MEMORY_FALLBACK"] = ["600 per minute"]
     limiter.init_app(app)
 
 
