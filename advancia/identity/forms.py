@@ -11,9 +11,9 @@ from advancia.web.forms import Form, cleaned
 BAD_EMAIL = "Enter an email address like name@example.com"
 
 
-def email_field() -> EmailField:
+def email_field(label: str = "Email") -> EmailField:
     return EmailField(
-        "Email",
+        label,
         filters=[cleaned],
         validators=[DataRequired(BAD_EMAIL), Email(BAD_EMAIL), Length(max=254, message=BAD_EMAIL)],
     )

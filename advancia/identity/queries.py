@@ -31,6 +31,7 @@ class Credentials:
 
     user_id: int | None
     password_hash: str | None
+    password_since: datetime | None
     sign_up_id: UUID | None
     sign_up_password_hash: str | None
 
@@ -84,7 +85,9 @@ def credentials_of(session: Session, email: str) -> Credentials:
     """
     email = email.lower()
     person = session.execute(
-        select(User.id, User.password_hash).where(User.email == email, User.suspended_at.is_(None))
+        select(User.id, User.password_hash, User.password_changed_at).where(
+            User.email == email, User.suspended_at.is_(None)
+        )
     ).first()
     claim = session.execute(
         select(SignUp.id, SignUp.password_hash)
@@ -92,7 +95,7 @@ def credentials_of(session: Session, email: str) -> Credentials:
         .order_by(SignUp.created_at.desc())
         .limit(1)
     ).first()
-    return Credentials(*(person or (None, None)), *(claim or (None, None)))
+    return Credentials(*(person or (None, None, None)), *(claim or (None, None)))
 
 
 def sign_up_email(session: Session, sign_up_id: UUID) -> str | None:

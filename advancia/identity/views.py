@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from uuid import UUID
 
 from flask import Blueprint, Response, current_app, flash, make_response, request, url_for
@@ -15,6 +16,7 @@ from advancia.identity import queries, visitor
 from advancia.identity.factors.services import account
 from advancia.identity.factors.views.second_factor import ask_for_second_factor
 from advancia.identity.forms import LogInForm, SignUpForm, VerifyEmailForm
+from advancia.identity.recovery import credentials
 from advancia.identity.services import limits, passwords, sign_in, sign_up
 from advancia.identity.sessions import services as sessions
 from advancia.web.access import current_actor, home_url, is_ours, public
@@ -177,8 +179,8 @@ def _answer_attempt(form: LogInForm, attempt: sign_in.Attempt) -> ResponseReturn
         with unit_of_work() as session:
             sign_in.take_back(session, attempt=attempt)
         raise
-    if right == 0 and known.user_id is not None:
-        return _sign_in(known.user_id, attempt=attempt, wanted=form.next.data)
+    if right == 0:
+        return _sign_in_with_password(form, known, attempt)
     with unit_of_work() as session:
         sign_in.note_failure(session, user_id=known.user_id, address=request.remote_addr)
     if right is not None:
@@ -187,14 +189,40 @@ def _answer_attempt(form: LogInForm, attempt: sign_in.Attempt) -> ResponseReturn
     return _login_page(form, status=422)
 
 
+def _sign_in_with_password(
+    form: LogInForm, known: queries.Credentials, attempt: sign_in.Attempt
+) -> ResponseReturnValue:
+    """The password was right a moment ago; that it was not changed since is looked at where the session is opened."""
+    if known.user_id is None or known.password_hash is None or known.password_since is None:
+        raise RuntimeError("A password was right, but nobody's.")
+    if new_hash := credentials.renewed(known.password_hash, entered(form.password)):
+        with unit_of_work() as session:
+            credentials.renew_hash(
+                session, user_id=known.user_id, old_hash=known.password_hash, new_hash=new_hash
+            )
+    try:
+        return _sign_in(
+            known.user_id, attempt=attempt, password_since=known.password_since, wanted=form.next.data
+        )
+    except credentials.PasswordChanged:
+        form.refuse(form.password, WRONG)
+        return _login_page(form, status=422)
+
+
 def _sign_in(
-    user_id: int, *, attempt: sign_in.Attempt | None = None, wanted: str | None = None
+    user_id: int,
+    *,
+    attempt: sign_in.Attempt | None = None,
+    password_since: datetime | None = None,
+    wanted: str | None = None,
 ) -> ResponseReturnValue:
     """Open a session in this browser, or ask whoever has a second factor for that first.
 
     With the session, whatever the cookie held before is thrown away.
     """
     with unit_of_work() as session:
+        if password_since is not None:
+            credentials.refuse_if_changed(session, user_id=user_id, since=password_since)
         if attempt is not None:
             sign_in.mark_succeeded(session, attempt=attempt)
         if account.must_be_proved(session, user_id):

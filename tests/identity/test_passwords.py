@@ -8,11 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import text
 
+from advancia.core.db import db, unit_of_work
 from advancia.core.errors import Busy
-from advancia.identity import blocklist
+from advancia.identity import blocklist, queries
+from advancia.identity.recovery import credentials
 from advancia.identity.services import password_rules, passwords
 from advancia.identity.services.hashing_turns import HashingTurns
+from tests.support.pages import InProcess, Page
 from tests.support.servers import eventually
 
 AMARA = {"name": "Amara Okafor", "email": "a.okafor@lagos-traders.example", "handle": "amara_okafor"}
@@ -207,3 +211,86 @@ def test_a_page_that_would_have_to_wait_too_long_says_so_and_when_to_come_back(p
     assert answer.status == 503
     assert answer.headers["Retry-After"] == "5"
     assert "Wait a few seconds" in answer.text
+
+
+def stored_hash(app, person):
+    with app.app_context():
+        return db.session.scalar(text("SELECT password_hash FROM users WHERE id = :id"), {"id": person.id})
+
+
+def store(app, person, password_hash):
+    with app.app_context(), unit_of_work() as session:
+        session.execute(
+            text("UPDATE users SET password_hash = :hash WHERE id = :id"),
+            {"id": person.id, "hash": password_hash},
+        )
+
+
+def test_signing_in_renews_a_hash_of_other_parameters_and_ends_no_session(app, page, page_of, customer):
+    amara = customer("Amara Okafor")
+    elsewhere = page_of(amara)
+    store(app, amara, PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(amara.password))
+    assert page.submit("/login", email=amara.email, password=amara.password).location == "/wallet"
+
+    renewed = stored_hash(app, amara)
+    assert renewed.startswith("$argon2id$v=19$m=19456,t=2,p=1$")
+    assert elsewhere.get("/wallet").status == 200
+    page.transport.client.delete_cookie("session")
+    assert page.submit("/login", email=amara.email, password=amara.password).location == "/wallet"
+    assert stored_hash(app, amara) == renewed
+
+
+def test_a_wrong_password_renews_nothing(app, page, customer):
+    amara = customer("Amara Okafor")
+    old = PasswordHasher(time_cost=1, memory_cost=8192, parallelism=1).hash(amara.password)
+    store(app, amara, old)
+    page.submit("/login", email=amara.email, password="not it at all")
+
+    assert stored_hash(app, amara) == old
+
+
+def test_renewing_a_hash_does_not_bring_a_changed_password_back(app, customer):
+    amara = customer("Amara Okafor")
+    old, changed = stored_hash(app, amara), passwords.hashed("another long password of mine")
+    store(app, amara, changed)
+    with app.app_context(), unit_of_work() as session:
+        credentials.renew_hash(
+            session, user_id=amara.id, old_hash=old, new_hash="the old password, hashed anew"
+        )
+
+    assert stored_hash(app, amara) == changed
+
+
+def test_a_password_that_was_changed_while_it_was_looked_at_opens_no_session(app, customer):
+    amara = customer("Amara Okafor")
+    with app.app_context():
+        known = queries.credentials_of(db.session(), amara.email)
+        db.session.rollback()
+        with unit_of_work() as session:
+            credentials.refuse_if_changed(session, user_id=amara.id, since=known.password_since)
+        with unit_of_work() as session:
+            credentials.set_password(
+                session, user_id=amara.id, password_hash=known.password_hash, stands_alone=True
+            )
+        with pytest.raises(credentials.PasswordChanged), unit_of_work() as session:
+            credentials.refuse_if_changed(session, user_id=amara.id, since=known.password_since)
+
+
+def test_sign_ins_that_race_a_change_of_the_password_leave_no_session_of_the_old_one(app, page_of, customer):
+    amara = customer("Amara Okafor")
+    owner = page_of(amara)
+    strangers = [Page(InProcess(app)) for _ in range(3)]
+    for page in strangers:
+        page.get("/login")
+    owner.get("/settings/password")
+    new = {"current": amara.password, "password": "another long password of mine"}
+    old = {"email": amara.email, "password": amara.password}
+
+    with ThreadPoolExecutor(4) as pool:
+        racing = [pool.submit(page.post, "/login", old) for page in strangers]
+        changed = pool.submit(owner.post, "/settings/password", new)
+        [each.result() for each in racing]
+
+    assert changed.result().status == 303
+    assert [page.get("/wallet").status for page in strangers] == [303, 303, 303]
+    assert owner.get("/wallet").status == 200

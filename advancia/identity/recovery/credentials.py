@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import func, select, update
 
 from advancia.core.db import Session
+from advancia.core.errors import Busy
 from advancia.identity.models import User
 from advancia.identity.recovery.models import EmailChange, PasswordReset
 from advancia.identity.services import passwords, sign_in
+
+
+class PasswordChanged(Exception):
+    """Between the look at a password and what it was to open, it was changed."""
 
 
 def set_password(session: Session, *, user_id: int, password_hash: str, stands_alone: bool) -> None:
@@ -19,7 +26,11 @@ def set_password(session: Session, *, user_id: int, password_hash: str, stands_a
     session.execute(
         update(User)
         .where(User.id == user_id)
-        .values(password_hash=password_hash, password_alone=stands_alone, password_changed_at=func.clock_timestamp())
+        .values(
+            password_hash=password_hash,
+            password_alone=stands_alone,
+            password_changed_at=func.clock_timestamp(),
+        )
     )
     sign_in.unlock(session, email=session.scalars(select(User.email).where(User.id == user_id)).one())
     close_resets(session, user_id=user_id)
@@ -44,6 +55,29 @@ def renew_hash(session: Session, *, user_id: int, old_hash: str, new_hash: str) 
     session.execute(
         update(User).where(User.id == user_id, User.password_hash == old_hash).values(password_hash=new_hash)
     )
+
+
+def refuse_if_changed(session: Session, *, user_id: int, since: datetime) -> None:
+    """Raise `PasswordChanged` unless the person still has the password that they had `since`, and is not suspended.
+
+    Until the caller's unit of work ends nobody can change that: a session which is opened in it is there to be ended by
+    whoever changes the password next.
+    """
+    unchanged = (
+        select(User.id)
+        .where(User.id == user_id, User.password_changed_at == since, User.suspended_at.is_(None))
+        .with_for_update(key_share=True)
+    )
+    if session.scalar(unchanged) is None:
+        raise PasswordChanged
+
+
+def renewed(old_hash: str, password: str) -> str | None:
+    """The hash of the same password with today's parameters; `None` if it has them, or there is no time for it now."""
+    try:
+        return passwords.hashed(password) if passwords.is_outdated(old_hash) else None
+    except Busy:
+        return None
 
 
 def stands_alone(password: str) -> bool:

@@ -170,6 +170,7 @@ def _complete(session: Session, actor: Actor, change: EmailChange) -> None:
             notice=Notice.EMAIL_CHANGED,
             to=to,
             lines=(("Before", change.old_email), ("Now", change.new_email)),
+            sentence="Both addresses agreed to it. From now on, you sign in with the new one.",
         )
 
 

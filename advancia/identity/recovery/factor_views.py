@@ -111,7 +111,5 @@ def _owner(waiting: Waiting) -> Owner:
     return Owner(waiting.name, waiting.email, waiting.handle)
 
 
-def _page(
-    form: FinishFactorResetForm, waiting: Waiting, token: str, status: int = 200
-) -> Response:
+def _page(form: FinishFactorResetForm, waiting: Waiting, token: str, status: int = 200) -> Response:
     return render("recovery/factor_reset.html", status=status, form=form, waiting=waiting, token=token)

@@ -44,7 +44,7 @@ class FinishFactorResetForm(NewPasswordForm):
 
 
 class NewEmailForm(Form):
-    email = email_field()
+    email = email_field("New email")
 
 
 class ProfileForm(Form):

@@ -24,6 +24,10 @@ from advancia.identity.services.limits import Limit
 from advancia.identity.sessions import services as sessions
 
 VALID_FOR = timedelta(hours=1)
+IF_NOT_YOU = (
+    "All sessions have ended. If it was not you, somebody reads your mail: secure your mailbox first, then choose "
+    "“Forgot your password?” at the sign-in and set another one."
+)
 BY_EMAIL = Limit("password_reset.email", allowed=5, window=timedelta(hours=1), refusal=TooManyMails)
 BY_ADDRESS = Limit("password_reset.address", allowed=20, window=timedelta(hours=1), refusal=TooManyMails)
 
@@ -112,4 +116,10 @@ def finish(session: Session, *, token: str, actor: Actor, password_hash: str, st
         id=actor.user_id,
         after={"sessions_ended": ended},
     )
-    notices.tell(session, user_id=actor.user_id, notice=Notice.PASSWORD_RESET, address=actor.address)
+    notices.tell(
+        session,
+        user_id=actor.user_id,
+        notice=Notice.PASSWORD_RESET,
+        address=actor.address,
+        sentence=IF_NOT_YOU,
+    )
