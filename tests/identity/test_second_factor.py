@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b32decode
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from advancia.identity.factors.views.second_factor import TOO_LATE, TOO_OFTEN
 from advancia.identity.models import CountedTry, User, UserSession
 from tests.support.factors import code, enrol_totp, forget_used_codes, mails_to, sign_in_with_code
 from tests.support.pages import InProcess, Page
+from tests.support.people import new_staff
 
 SECOND = "/login/second-factor"
 
@@ -264,3 +266,46 @@ def test_the_session_token_is_a_new_one(page, amara, secret):
     tokens.append(page.transport.client.get_cookie("session").value)
 
     assert len(set(tokens)) == 3
+
+
+@pytest.fixture
+def officer(app):
+    """Staff who have not enrolled anything yet."""
+    person = new_staff(app, "support")
+    change_user(app, person, second_factor_since=None)
+    return person
+
+
+def test_staff_without_a_second_factor_reach_nothing_but_the_page_to_add_one(page, officer):
+    assert type_password(page, officer).location == "/admin/"
+    assert page.get("/admin/").location == "/settings/security"
+    assert "Your work here needs a second factor" in page.get("/settings/security").text
+
+
+def test_staff_reach_their_pages_as_soon_as_they_have_enrolled(page, officer):
+    type_password(page, officer)
+    page.submit("/settings/security/app")
+    opened = page.get("/settings/security/app")
+    secret = b32decode("".join(opened.one(".copy .mono").text.split()))
+    page.submit_form(opened, "#app-form", code=code(secret))
+
+    assert page.get("/admin/").status == 200
+
+
+def test_staff_cannot_take_their_last_factor_away(app, page, officer):
+    sign_in_with_code(page, officer, enrol_totp(app, officer))
+    answer = page.submit("/settings/security/app/removal")
+
+    assert answer.location == "/settings/security"
+    told = page.follow(answer)
+    assert "this is your only one" in told.text
+    assert "On" in told.one("section[aria-labelledby=app-title] .tag").text
+    assert page.get("/admin/").status == 200
+
+
+def test_a_short_password_is_not_left_alone(app, page, amara, secret):
+    change_user(app, amara, password_alone=False)
+    sign_in_with_code(page, amara, secret)
+
+    assert "at least 15 characters first" in page.follow(page.submit("/settings/security/app/removal")).text
+    assert "On" in page.get("/settings/security").one("section[aria-labelledby=app-title] .tag").text

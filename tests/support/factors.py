@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, Protocol
-from uuid import uuid4
 
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 
 from advancia.audit import records_by
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.core.outbox import OutboxRow
 from advancia.identity.factors.models import AuthenticatorApp
-from advancia.identity.factors.services import totp
-from advancia.identity.models import User, UserSession
+from advancia.identity.factors.services import apps, totp
+from advancia.identity.models import UserSession
 from tests.support.pages import Answer, Page
 
 
@@ -30,21 +29,15 @@ class Person(Protocol):
 
 def enrol_totp(app: Flask, person: Person) -> bytes:
     """Give the person an authenticator app, as if set up long ago, and return its secret."""
-    secret, app_id = totp.new_secret(), uuid4()
+    secret = totp.new_secret()
     with app.app_context(), unit_of_work() as session:
-        keyring = app.extensions["keyring"]
-        stored = keyring.encrypt(secret, table="authenticator_app", column="secret", row=str(app_id))
-        session.add(AuthenticatorApp(id=app_id, user_id=person.id, secret=stored, confirmed_at=func.now()))
-        session.execute(update(User).where(User.id == person.id).values(second_factor_since=func.now()))
+        apps.give(session, user_id=person.id, secret=secret, keyring=app.extensions["keyring"])
     return secret
 
 
 def code(secret: bytes, *, step: int = 0) -> str:
     """What the app shows now, or so many steps of 30 seconds later. A code is taken once, and no older one after it."""
-    import pyotp
-
-    now = int(utcnow().timestamp()) // totp.STEP_SECONDS
-    return pyotp.TOTP(totp.as_text(secret)).generate_otp(now + step)
+    return totp.code(secret, at=utcnow() + step * timedelta(seconds=totp.STEP_SECONDS))
 
 
 def forget_used_codes(app: Flask, person: Person) -> None:

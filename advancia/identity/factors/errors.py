@@ -28,6 +28,16 @@ class StaffNeedsFactor(DomainError):
         )
 
 
+class PasswordTooShort(DomainError):
+    """The password was chosen beside a second factor, and the last one may not go while it stands."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your password is too short to guard the account alone, and this is your only second factor. Choose a "
+            "password of at least 15 characters first."
+        )
+
+
 class NoWay(DomainError):
     """A second factor is asked for, and there is none that could be proved."""
 

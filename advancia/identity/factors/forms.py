@@ -82,6 +82,11 @@ class NewPasskeyForm(NameForm):
     )
 
 
+class PasskeySignInForm(Form):
+    credential = HiddenField(validators=[DataRequired()])
+    next = HiddenField()
+
+
 class ProofForm(Form):
     """Whatever proves somebody: by an app's code, a recovery code, a passkey, the password, or two of them.
 

@@ -11,6 +11,8 @@ from typing import TextIO
 from advancia.config import Settings
 
 DEMO_SIGN_INS = ("amara@demo.example", "bilal@demo.example")
+DEMO_STAFF = "owner@, admin@, finance@ or support@demo.example"
+DEMO_CODE = ".venv/bin/flask --app wsgi demo code"
 DEMO_PASSWORD = "correct horse ledger staple"  # noqa: S105 - the demo's, printed for everybody to use
 
 QUIET_FOR = 300.0  # seconds, after the same words
@@ -65,6 +67,8 @@ class Terminal:
             ("Open", address),
             ("Sign in", f"{DEMO_SIGN_INS[0]} or {DEMO_SIGN_INS[1]}"),
             ("", f"password: {DEMO_PASSWORD}"),
+            ("Staff", f"{DEMO_STAFF}, with the same password"),
+            ("", f"code: {DEMO_CODE}"),
             ("Payments", payments),
             ("Mail", mail),
             ("Logs", str(settings.var / "log")),

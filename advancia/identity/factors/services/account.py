@@ -7,7 +7,7 @@ from sqlalchemy import delete, exists, func, or_, select, update
 from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.permissions import is_staff
-from advancia.identity.factors.errors import StaffNeedsFactor
+from advancia.identity.factors.errors import PasswordTooShort, StaffNeedsFactor
 from advancia.identity.factors.models import AuthenticatorApp, Passkey, PendingSignIn, RecoveryCode
 from advancia.identity.models import User
 from advancia.identity.sessions import services as sessions
@@ -31,7 +31,12 @@ def must_be_proved(session: Session, user_id: int) -> bool:
     return noted is not None or has_any(session, user_id)
 
 
-def added(session: Session, *, user_id: int, session_id: int, replaces: bool = False) -> None:
+def is_open(session: Session, user_id: int) -> bool:
+    """Whether the person may sign in at all."""
+    return bool(session.scalar(select(User.suspended_at.is_(None)).where(User.id == user_id)))
+
+
+def added(session: Session, *, user_id: int, session_id: int | None, replaces: bool = False) -> None:
     """Note that a factor was added, or put in the place of another.
 
     With the first one all other sessions end, for the password alone had opened them; so they do when one is replaced.
@@ -47,19 +52,21 @@ def added(session: Session, *, user_id: int, session_id: int, replaces: bool = F
         sessions.end_all(session, user_id=user_id, but=session_id)
 
 
-def removed(session: Session, *, actor: Actor, session_id: int) -> bool:
-    """Note that a factor was taken away; tell whether it was the last. Other sessions end.
+def removed(session: Session, *, actor: Actor, session_id: int) -> None:
+    """Note that a factor was taken away. Other sessions end.
 
-    Without a factor, recovery codes would open nothing: they go too. Raises `StaffNeedsFactor`.
+    With the last one go the recovery codes, which would open nothing. Raises `StaffNeedsFactor` if it was the last one
+    of staff, and `PasswordTooShort` if the password will not do as the only factor.
     """
     drop_pending(session, user_id=actor.user_id)
     sessions.end_all(session, user_id=actor.user_id, but=session_id)
     if has_any(session, actor.user_id):
-        return False
+        return
     if is_staff(actor.role):
         raise StaffNeedsFactor
+    if not session.scalar(select(User.password_alone).where(User.id == actor.user_id)):
+        raise PasswordTooShort
     _note_none(session, actor.user_id)
-    return True
 
 
 def forget_all(session: Session, *, user_id: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import timedelta
+from uuid import UUID
 
 from sqlalchemy import Select, func, select
 
@@ -33,6 +34,7 @@ class Outcome:
 class Waiting:
     """Who has typed the right password, and is not signed in."""
 
+    id: UUID
     user_id: int
     role: str
     name: str
@@ -56,7 +58,9 @@ def begin(session: Session, *, user_id: int, wanted: str | None) -> str:
 
 def waiting(session: Session, token: str) -> Waiting | None:
     """Whose sign-in it is that can be finished by that token."""
-    row = session.execute(_open(token).with_only_columns(User.id, User.role, User.name, User.email)).first()
+    row = session.execute(
+        _open(token).with_only_columns(PendingSignIn.id, User.id, User.role, User.name, User.email)
+    ).first()
     return Waiting(*row) if row else None
 
 

@@ -23,12 +23,17 @@ def new_secret() -> bytes:
 def matching_step(secret: bytes, code: str, *, at: datetime, digits: int = DIGITS) -> int | None:
     """The time step that `code` belongs to, if it is a right one at that moment, give or take a step."""
     generator = pyotp.TOTP(as_text(secret), digits=digits, interval=STEP_SECONDS)
-    now = int(at.timestamp()) // STEP_SECONDS
+    now = _step_at(at)
     found = None
     for step in range(max(0, now - STEPS_OFF), now + STEPS_OFF + 1):
         if hmac.compare_digest(generator.generate_otp(step).encode(), code.encode()):
             found = step
     return found
+
+
+def code(secret: bytes, *, at: datetime) -> str:
+    """The code of that moment, as an app would show it."""
+    return pyotp.TOTP(as_text(secret), digits=DIGITS, interval=STEP_SECONDS).generate_otp(_step_at(at))
 
 
 def as_text(secret: bytes) -> str:
@@ -41,3 +46,7 @@ def address(secret: bytes, *, email: str) -> str:
     return pyotp.TOTP(as_text(secret), digits=DIGITS, interval=STEP_SECONDS).provisioning_uri(
         name=email, issuer_name=ISSUER
     )
+
+
+def _step_at(moment: datetime) -> int:
+    return int(moment.timestamp()) // STEP_SECONDS

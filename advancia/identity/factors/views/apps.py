@@ -17,7 +17,7 @@ from advancia.identity.factors.errors import NotSetUp
 from advancia.identity.factors.forms import AppForm
 from advancia.identity.factors.services import apps, totp
 from advancia.identity.factors.services.apps import Draft
-from advancia.identity.factors.views.shared import bp, keyring
+from advancia.identity.factors.views.shared import bp, keyring, next_step
 from advancia.identity.sessions import services as sessions
 from advancia.web.access import current_actor, fully_confirmed, signed_in
 from advancia.web.csrf import checked_by_its_form
@@ -67,8 +67,7 @@ def confirm_app() -> ResponseReturnValue:
         return _page(form, status=422)
     visitor.go_on_by(token)
     flash(READY, "success")
-    recovery = queries.factors_of(db.session(), current_user.id).recovery
-    return see_other(url_for(".security" if recovery.left else ".recovery_codes"))
+    return see_other(next_step())
 
 
 @bp.get("/settings/security/app/removal")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from flask import Response, request
+from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -13,9 +13,9 @@ from advancia.core.errors import LimitReached
 from advancia.identity import visitor
 from advancia.identity.factors import queries
 from advancia.identity.factors.forms import ProofForm
-from advancia.identity.factors.services import proofs
+from advancia.identity.factors.services import passkeys, proofs
 from advancia.identity.factors.views.proving import WRONG, Ways, field_of, proof_form, proof_in, ways_for
-from advancia.identity.factors.views.shared import bp
+from advancia.identity.factors.views.shared import bp, site
 from advancia.identity.recovery import known_password
 from advancia.identity.sessions import services as sessions
 from advancia.web.access import current_actor, home_url, is_ours, is_recent, signed_in
@@ -75,6 +75,16 @@ def prove() -> ResponseReturnValue:
     return see_other(_where_to())
 
 
+@bp.post("/confirm/challenge")
+@signed_in
+@limiter.limit("60 per hour")
+def confirm_challenge() -> ResponseReturnValue:
+    """What a passkey is asked to sign; for the script on the page."""
+    with unit_of_work() as session:
+        options = passkeys.begin_proof(session, user_id=current_user.id, bound_to=_flow(), site=site())
+    return jsonify(options)
+
+
 def _password_holds(form: ProofForm, wanted: Wanted) -> bool:
     if not wanted.password or known_password.is_right(current_user.email, entered(form.password)):
         return True
@@ -85,12 +95,17 @@ def _password_holds(form: ProofForm, wanted: Wanted) -> bool:
 def _factor_holds(form: ProofForm, wanted: Wanted) -> bool:
     if wanted.ways is None:
         return True
-    proof = proof_in(form, wanted.ways, actor=current_actor())
+    proof = proof_in(form, wanted.ways, actor=current_actor(), flow=_flow())
     with unit_of_work() as session:
         holds = proofs.check(session, user_id=current_user.id, proof=proof, address=request.remote_addr)
     if not holds:
         form.refuse(field_of(form, wanted.ways), WRONG[wanted.ways.chosen])
     return holds
+
+
+def _flow() -> str:
+    """What a passkey's challenge belongs to: confirming in this session."""
+    return f"confirm:{current_user.session_id}"
 
 
 def _wanted() -> Wanted:

@@ -14,9 +14,9 @@ from advancia.core.db import Session
 from advancia.identity.factors.errors import NoWay
 from advancia.identity.factors.forms import ProofForm
 from advancia.identity.factors.queries import Factors
-from advancia.identity.factors.services import apps, recovery_codes
+from advancia.identity.factors.services import apps, passkeys, recovery_codes
 from advancia.identity.factors.services.proofs import Proof
-from advancia.identity.factors.views.shared import keyring, secret_key
+from advancia.identity.factors.views.shared import keyring, secret_key, site
 from advancia.web.forms import entered
 
 
@@ -73,13 +73,16 @@ def proof_form(ways: Ways | None, *, password: bool = False) -> ProofForm:
     return form
 
 
-def proof_in(form: ProofForm, ways: Ways, *, actor: Actor) -> Proof:
-    """What the valid form brings, ready to be looked at."""
+def proof_in(form: ProofForm, ways: Ways, *, actor: Actor, flow: str) -> Proof:
+    """What the valid form brings, ready to be looked at. A passkey must have signed what was asked in this `flow`."""
     typed = entered(field_of(form, ways))
 
     def holds(session: Session) -> bool:
         if ways.chosen is Way.APP:
             return apps.accept(session, user_id=actor.user_id, code=typed, keyring=keyring(), at=utcnow())
+        if ways.chosen is Way.PASSKEY:
+            signer = passkeys.accept(session, user_id=actor.user_id, bound_to=flow, answer=typed, site=site())
+            return signer == actor.user_id
         return recovery_codes.accept(session, actor=actor, code=typed, key=secret_key())
 
     return holds

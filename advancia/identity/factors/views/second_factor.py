@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from flask import Response, flash, request, url_for
+from flask import Response, flash, jsonify, request, url_for
 from flask import session as cookie
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from advancia.core.db import Session, db, unit_of_work
+from advancia.core.errors import NotFound
 from advancia.identity import visitor
 from advancia.identity.factors import queries
 from advancia.identity.factors.errors import TooManyCodes
 from advancia.identity.factors.forms import ProofForm
-from advancia.identity.factors.services import pending
+from advancia.identity.factors.services import passkeys, pending
 from advancia.identity.factors.services.pending import Outcome, Waiting
 from advancia.identity.factors.views.proving import WRONG, Ways, field_of, proof_form, proof_in, ways_for
-from advancia.identity.factors.views.shared import bp
+from advancia.identity.factors.views.shared import bp, site
 from advancia.web.access import actor_here, home_url, is_ours, public
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.htmx import render, see_other
@@ -77,9 +78,23 @@ def prove_second_factor() -> ResponseReturnValue:
     return _page(form, ways, waiting, status=422)
 
 
+@bp.post("/login/second-factor/challenge")
+@public
+@limiter.limit("60 per hour")
+def second_factor_challenge() -> ResponseReturnValue:
+    """What a passkey is asked to sign; for the script on the page."""
+    waiting = _waiting()
+    if waiting is None:
+        raise NotFound(TOO_LATE)
+    db.session.rollback()
+    with unit_of_work() as session:
+        options = passkeys.begin_proof(session, user_id=waiting.user_id, bound_to=_flow(waiting), site=site())
+    return jsonify(options)
+
+
 def _prove(form: ProofForm, ways: Ways, waiting: Waiting) -> tuple[Outcome, str | None]:
     """Look at the proof and, if it holds, open the session in the same unit of work."""
-    proof = proof_in(form, ways, actor=actor_here(waiting.user_id, waiting.role))
+    proof = proof_in(form, ways, actor=actor_here(waiting.user_id, waiting.role), flow=_flow(waiting))
     with unit_of_work() as session:
         outcome = pending.prove(session, token=cookie[PENDING], proof=proof, address=request.remote_addr)
         if outcome.user_id is None:
@@ -90,6 +105,11 @@ def _prove(form: ProofForm, ways: Ways, waiting: Waiting) -> tuple[Outcome, str 
 def _waiting() -> Waiting | None:
     token = cookie.get(PENDING)
     return pending.waiting(db.session(), token) if isinstance(token, str) else None
+
+
+def _flow(waiting: Waiting) -> str:
+    """What a passkey's challenge belongs to: this sign-in."""
+    return f"second-factor:{waiting.id}"
 
 
 def _ways(waiting: Waiting) -> Ways:
