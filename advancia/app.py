@@ -28,6 +28,7 @@ from advancia.ops.cli import demo_cli
 from advancia.ops.commands import app_of_commands
 from advancia.ops.secrets.cli import secrets_cli
 from advancia.payments import views as deposits
+from advancia.providers.cryptomus import crypto_gateway_from
 from advancia.providers.stripe import ProviderNotSetUp, gateway_from
 from advancia.wallet import views as wallet
 from advancia.wallet.transfers import views as transfers
@@ -48,6 +49,7 @@ from advancia.web import (
     well_known,
 )
 from advancia.webhooks import views as webhooks
+from advancia.webhooks.cli import webhooks_cli
 
 BLUEPRINTS = (
     public.bp,
@@ -64,7 +66,7 @@ BLUEPRINTS = (
     ops.bp,
     admin.bp,
 )
-COMMANDS = (ledger_cli, demo_cli, secrets_cli)
+COMMANDS = (ledger_cli, webhooks_cli, demo_cli, secrets_cli)
 TRUST_A_PROXY = (
     "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
     "sign-ins lock out everybody. Set it to the number of your proxies."
@@ -80,6 +82,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     app = Flask("advancia", root_path=str(ROOT), template_folder="templates", static_folder="static")
     app.extensions["settings"] = settings
     app.extensions["gateway"] = _gateway(settings)
+    app.extensions["crypto_gateway"] = crypto_gateway_from(settings)
     app.extensions["keyring"] = Keyring(settings.field_keys)
     app.config.from_mapping(_flask_settings(settings))
     passwords.share_threads(threads=settings.web_threads, processes=settings.web_workers)

@@ -45,6 +45,7 @@ class Line:
 
 TABLE = (
     Line(Job.EXPIRE_DEPOSITS, "* * * * *"),
+    Line(Job.CHASE_PAYMENTS, "*/10 * * * *"),
     Line(Job.ROLL_UP_LEDGER, "* * * * *"),
     Line(Job.SEAL_LEDGER, "* * * * *"),
     Line(Job.SWEEP, "17 * * * *"),

@@ -16,19 +16,16 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.sql.elements import ColumnElement
 
-from advancia import ledger
-from advancia.core import outbox
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import Session
-from advancia.core.jobs import Job
 from advancia.core.money import Money
+from advancia.payments import offers
+from advancia.payments.crediting import Arrival, credit
 from advancia.payments.errors import AlreadyAsked, AmountOutOfRange, WrongCheckout
-from advancia.payments.models import Deposit
-from advancia.providers.stripe import Checkout
+from advancia.payments.models import Deposit, ProviderCustomer
+from advancia.providers.stripe_objects import Checkout
 
-SMALLEST = Money.of("1.00", "USD")
-LARGEST = Money.of("10000.00", "USD")
 # How long a checkout stays open; Stripe takes half an hour to a day, so it must be opened well before.
 OPEN_FOR = timedelta(hours=2)
 # A deposit is closed a little after its checkout, so that a payment in the last second is still under way.
@@ -41,6 +38,7 @@ class Overdue:
 
     deposit_id: UUID
     checkout_id: str | None
+    provider: str
 
 
 def request_deposit(
@@ -48,10 +46,12 @@ def request_deposit(
 ) -> UUID:
     """Note that the customer wants to pay in, and return the deposit's id; equal submits are one deposit.
 
-    Raises `AmountOutOfRange`, and `AlreadyAsked` for a submit that is not equal. Nothing is asked of the provider here.
+    Raises `AmountOutOfRange`, `NotOffered`, and `AlreadyAsked` for a submit that is not equal. Nothing is asked of
+    the provider here.
     """
-    if not SMALLEST <= amount <= LARGEST:
-        raise AmountOutOfRange(f"Enter an amount from {SMALLEST.figure()} to {LARGEST}.")
+    terms = offers.terms(provider, amount.asset.code)
+    if not terms.smallest <= amount <= terms.largest:
+        raise AmountOutOfRange(f"Enter an amount from {terms.smallest.figure()} to {terms.largest}.")
     deposit_id: UUID | None = session.scalar(
         insert(Deposit)
         .values(
@@ -60,6 +60,7 @@ def request_deposit(
             asset=amount.asset.code,
             amount=amount.minor,
             provider=provider,
+            customer=_known_as(session, actor.user_id, provider),
             expires_at=utcnow() + OPEN_FOR,
         )
         .on_conflict_do_nothing(index_elements=[Deposit.user_id, Deposit.request_id])
@@ -75,12 +76,12 @@ def request_deposit(
     return asked.id
 
 
-def record_checkout(session: Session, *, deposit_id: UUID, checkout: Checkout) -> None:
+def record_checkout(session: Session, *, deposit_id: UUID, checkout_id: str, url: str | None) -> None:
     """Write down where the customer pays. No harm if it was written before, or if the payment was quicker."""
     session.execute(
         update(Deposit)
         .where(Deposit.id == deposit_id, Deposit.checkout_id.is_(None))
-        .values(checkout_id=checkout.id, checkout_url=checkout.url)
+        .values(checkout_id=checkout_id, checkout_url=url)
     )
     session.execute(
         update(Deposit).where(Deposit.id == deposit_id, Deposit.state == "created").values(state="pending")
@@ -93,23 +94,33 @@ def settle(session: Session, *, checkout: Checkout) -> str:
     Repeatable, and the same in whatever order it is called: `paid` is final and wins over all others, and
     the credit's reference is the deposit's id. Raises `WrongCheckout`.
     """
-    if checkout.deposit_id is None:
-        raise WrongCheckout(f"Checkout {checkout.id} names no deposit.")
-    deposit = session.get(Deposit, checkout.deposit_id, with_for_update=True)
-    if deposit is None or deposit.checkout_id not in (None, checkout.id):
-        raise WrongCheckout(f"Checkout {checkout.id} does not belong to deposit {checkout.deposit_id}.")
+    deposit = locked(session, checkout.deposit_id, checkout.id)
     if deposit.state == "paid":
         return "was credited before"
     if checkout.is_paid:
         return _credit(session, deposit, checkout)
-    if checkout.status == "expired":
-        return _close(deposit, "expired", None)
-    if checkout.failed:
-        return _close(deposit, "pending" if checkout.is_open else "failed", checkout.failure_words)
-    if not checkout.is_open:
-        deposit.checkout_url = None
-        return "waits for a payment that is under way"
-    return "is still open"
+    if deposit.state == "locked":
+        return "is looked at by staff"
+    return _not_paid(deposit, checkout)
+
+
+def locked(session: Session, deposit_id: UUID | None, checkout_id: str) -> Deposit:
+    """The deposit that a checkout or invoice names, locked until the caller commits. Raises `WrongCheckout`."""
+    if deposit_id is None:
+        raise WrongCheckout(f"Checkout {checkout_id} names no deposit.")
+    deposit = session.get(Deposit, deposit_id, with_for_update=True, populate_existing=True)
+    if deposit is None or deposit.checkout_id not in (None, checkout_id):
+        raise WrongCheckout(f"Checkout {checkout_id} does not belong to deposit {deposit_id}.")
+    return deposit
+
+
+def close(deposit: Deposit, state: str, failure: str | None) -> str:
+    """Write down that nothing was paid, so far or for good."""
+    if (deposit.state, deposit.failure) == (state, failure):
+        return "is so already"
+    deposit.state = state
+    deposit.failure = failure
+    return state
 
 
 def expire(session: Session, deposit_id: UUID) -> None:
@@ -124,7 +135,7 @@ def expire(session: Session, deposit_id: UUID) -> None:
 def overdue(session: Session, *, limit: int) -> list[Overdue]:
     """Some of the open deposits whose time is over; chance chooses, so that none keeps others from their turn."""
     rows = session.execute(
-        select(Deposit.id, Deposit.checkout_id)
+        select(Deposit.id, Deposit.checkout_id, Deposit.provider)
         .where(Deposit.state.in_(("created", "pending")), _is_overdue())
         .order_by(func.random())
         .limit(limit)
@@ -136,36 +147,40 @@ def _is_overdue() -> ColumnElement[bool]:
     return Deposit.expires_at < func.now() - GRACE
 
 
+def _known_as(session: Session, user_id: int, provider: str) -> str | None:
+    """Fixed with the deposit, so that asking for its checkout again asks for the same."""
+    return session.scalar(
+        select(ProviderCustomer.customer).where(
+            ProviderCustomer.user_id == user_id, ProviderCustomer.provider == provider
+        )
+    )
+
+
+def _not_paid(deposit: Deposit, checkout: Checkout) -> str:
+    if checkout.status == "expired":
+        return close(deposit, "expired", None)
+    if checkout.failed:
+        return close(deposit, "pending" if checkout.is_open else "failed", checkout.failure_words)
+    if not checkout.is_open:
+        deposit.checkout_url = None
+        return "waits for a payment that is under way"
+    return "is still open"
+
+
 def _credit(session: Session, deposit: Deposit, checkout: Checkout) -> str:
-    deposit.state = "paid"
-    deposit.paid_at = utcnow()
-    deposit.failure = None
-    deposit.checkout_id = checkout.id
-    session.flush()
-    ledger.post(
-        session,
-        reference=f"deposit:{deposit.id}",
-        kind="deposit",
-        postings=[
-            ledger.Posting(
-                ledger.clearing(deposit.provider), ledger.available(deposit.user_id), checkout.amount
+    if checkout.customer:
+        session.execute(
+            insert(ProviderCustomer)
+            .values(user_id=deposit.user_id, provider=deposit.provider, customer=checkout.customer)
+            .on_conflict_do_update(
+                index_elements=[ProviderCustomer.user_id, ProviderCustomer.provider],
+                set_={"customer": checkout.customer},
             )
-        ],
-        meta={"provider": deposit.provider},
+        )
+    deposit.checkout_id = checkout.id
+    arrival = Arrival(
+        amount=checkout.amount,
+        fee=checkout.payment.fee if checkout.payment else None,
+        payment_id=checkout.payment_intent or checkout.id,
     )
-    outbox.put(
-        session,
-        Job.SEND_EMAIL,
-        template="deposit_paid",
-        user_id=deposit.user_id,
-        facts={"deposit_id": str(deposit.id), "amount": str(checkout.amount)},
-    )
-    return "credited"
-
-
-def _close(deposit: Deposit, state: str, failure: str | None) -> str:
-    if (deposit.state, deposit.failure) == (state, failure):
-        return "is so already"
-    deposit.state = state
-    deposit.failure = failure
-    return state
+    return credit(session, deposit, arrival)

@@ -5,34 +5,41 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, url_for
+from flask import Blueprint, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from advancia.core import log
+from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
-from advancia.core.money import Money
-from advancia.payments import queries, services
-from advancia.payments.errors import AlreadyAsked, AmountOutOfRange
-from advancia.payments.forms import DepositForm
+from advancia.payments import offers, queries, services
+from advancia.payments.errors import AlreadyAsked, AmountOutOfRange, NotOffered
+from advancia.payments.forms import WORDS, DepositForm
+from advancia.payments.offers import Terms
 from advancia.payments.queries import DepositView
+from advancia.providers.cryptomus import CryptoGateway
 from advancia.providers.stripe import CardGateway, ProviderError, ProviderNotSetUp
 from advancia.wallet import views as wallet
 from advancia.web.access import current_actor, customer_required
 from advancia.web.csrf import checked_by_its_form
-from advancia.web.forms import options
 from advancia.web.htmx import render, see_other, tagged, unchanged
 from advancia.web.limits import limiter
 
 bp = Blueprint("deposits", __name__, url_prefix="/deposits")
 
+Gateway = CardGateway | CryptoGateway
+
 _log = log.logger(__name__)
 
 
 @dataclass(frozen=True)
-class Limits:
-    min: Money
-    max: Money
+class Way:
+    """A way to pay in the chosen asset, as the form shows it."""
+
+    provider: str
+    label: str
+    terms: Terms
+    is_away: bool  # it does not answer just now
 
 
 @bp.get("/new")
@@ -58,7 +65,7 @@ def create() -> ResponseReturnValue:
                 provider=form.provider.data,
                 request_id=form.request_id.uuid,
             )
-    except AmountOutOfRange as refusal:
+    except (AmountOutOfRange, NotOffered) as refusal:
         form.refuse(form.amount, str(refusal))
         return _form_page(form, status=422)
     except AlreadyAsked as refusal:
@@ -74,7 +81,9 @@ def show(deposit_id: UUID) -> ResponseReturnValue:
     deposit = queries.deposit_of(db.session(), current_user.id, deposit_id)
     if (same := unchanged(deposit.version)) is not None:
         return same
-    page = render("deposits/show.html", deposit=deposit, version=deposit.version)
+    page = render(
+        "deposits/show.html", deposit=deposit, version=deposit.version, dispute_words=queries.DISPUTE_WORDS
+    )
     return tagged(page, deposit.version)
 
 
@@ -102,42 +111,81 @@ def _to_checkout(deposit: DepositView) -> ResponseReturnValue:
         return see_other(own_page)
     if deposit.checkout_url:
         return see_other(deposit.checkout_url)
-    customer_email, public_url = current_user.email, current_app.extensions["settings"].public_url
+    customer_email, gateway = current_user.email, _gateway_of(deposit)
     db.session.rollback()  # no transaction is open while the provider is asked
     try:
-        checkout = _gateway().create_checkout(
-            deposit_id=deposit.id,
-            amount=deposit.amount,
-            customer_email=customer_email,
-            success_url=public_url + own_page,
-            cancel_url=public_url + own_page,
-            expires_at=deposit.expires_at,
-        )
+        checkout_id, url = _opened(gateway, deposit, customer_email, own_page)
     except ProviderError as trouble:
         _log.warning("checkout_not_opened", deposit=str(deposit.id), detail=trouble.detail)
         flash(str(trouble), "error")
         return see_other(own_page)
     with unit_of_work() as session:
-        services.record_checkout(session, deposit_id=deposit.id, checkout=checkout)
-    return see_other(checkout.url or own_page)
+        services.record_checkout(session, deposit_id=deposit.id, checkout_id=checkout_id, url=url)
+    return see_other(url or own_page)
 
 
-def _gateway() -> CardGateway:
-    gateway: CardGateway | None = current_app.extensions["gateway"]
-    if gateway is None:
+def _opened(
+    gateway: Gateway, deposit: DepositView, customer_email: str, own_page: str
+) -> tuple[str, str | None]:
+    """The id and address of the payment page, opened for this deposit now or before."""
+    public_url = current_app.extensions["settings"].public_url
+    if isinstance(gateway, CryptoGateway):
+        invoice = gateway.create_invoice(
+            deposit_id=deposit.id,
+            amount=deposit.amount,
+            return_url=public_url + own_page,
+            callback_url=public_url + url_for("webhooks.cryptomus"),
+            lifetime=deposit.expires_at - utcnow(),
+        )
+        return invoice.id, invoice.url
+    checkout = gateway.create_checkout(
+        deposit_id=deposit.id,
+        amount=deposit.amount,
+        customer_email=customer_email,
+        success_url=public_url + own_page,
+        cancel_url=public_url + own_page,
+        expires_at=deposit.expires_at,
+        customer=deposit.customer,
+    )
+    return checkout.id, checkout.url
+
+
+def _gateways() -> list[Gateway]:
+    found = (current_app.extensions["gateway"], current_app.extensions["crypto_gateway"])
+    gateways = [gateway for gateway in found if gateway is not None]
+    if not gateways:
         raise ProviderNotSetUp
-    return gateway
+    return gateways
+
+
+def _gateway_of(deposit: DepositView) -> Gateway:
+    for gateway in _gateways():
+        if gateway.name == deposit.provider:
+            return gateway
+    raise ProviderNotSetUp
 
 
 def _form() -> DepositForm:
-    form = DepositForm()
-    gateway = _gateway()
-    form.provider.choices = options((gateway.name, gateway.label))
-    if not form.provider.data or form.provider.data == "None":
-        form.provider.data = gateway.name
+    form = DepositForm(asset=request.args.get("asset"), amount=request.args.get("amount"))
+    if form.code not in _assets():
+        form.asset.data = form.code if form.is_submitted() else _assets()[0]
+    form.offer(*((way.provider, way.label) for way in _ways(form.code)))
     return form
 
 
+def _assets() -> list[str]:
+    """The codes of what can be paid in here."""
+    return [code for gateway in _gateways() for code in offers.assets_of(gateway.name)]
+
+
+def _ways(code: str) -> list[Way]:
+    return [
+        Way(gateway.name, gateway.label, offers.terms(gateway.name, code), gateway.breaker.is_open)
+        for gateway in _gateways()
+        if code in offers.assets_of(gateway.name)
+    ]
+
+
 def _form_page(form: DepositForm, status: int = 200) -> ResponseReturnValue:
-    limits = Limits(services.SMALLEST, services.LARGEST)
-    return render("deposits/new.html", status=status, form=form, limits=limits)
+    assets = [(code, WORDS[code]) for code in _assets()]
+    return render("deposits/new.html", status=status, form=form, ways=_ways(form.code), assets=assets)

@@ -7,8 +7,10 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    ForeignKey,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     Text,
     UniqueConstraint,
@@ -23,7 +25,7 @@ from advancia.core.types import Timestamp
 
 
 class WebhookEvent(Model):
-    """A verified event as it came, and what became of it.
+    """A verified event as it came, how it was verified, and what became of it.
 
     `received`: waits for its job. `applied`: it changed something, or what it says was so already.
     `ignored`: not a kind that we act on. `parked`: its job gave up; staff decide.
@@ -34,6 +36,8 @@ class WebhookEvent(Model):
         UniqueConstraint("provider", "event_id"),
         CheckConstraint("state IN ('received', 'applied', 'ignored', 'parked')", name="state_known"),
         Index("ix_webhook_event_received", "received_at", postgresql_where=text("state = 'received'")),
+        Index("ix_webhook_event_parked", "received_at", postgresql_where=text("state = 'parked'")),
+        Index("ix_webhook_event_kind", "provider", "kind", "received_at"),
     )
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
@@ -45,5 +49,20 @@ class WebhookEvent(Model):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(Text, server_default=text("'received'"))
     outcome: Mapped[str | None] = mapped_column(Text)
+    verification: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     received_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     settled_at: Mapped[Timestamp | None]
+
+
+class WebhookTry(Model):
+    """A try to apply an event that came to nothing, and why."""
+
+    __tablename__ = "webhook_try"
+    __table_args__ = (Index("ix_webhook_try_event_id_id", "event_id", "id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    event_id: Mapped[int] = mapped_column(ForeignKey("webhook_event.id", ondelete="CASCADE"))
+    attempt: Mapped[int] = mapped_column(Integer)
+    error: Mapped[str] = mapped_column(Text)
+    tried_at: Mapped[Timestamp] = mapped_column(server_default=func.clock_timestamp())

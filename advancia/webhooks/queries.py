@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from advancia.core.db import Session
-from advancia.webhooks.models import WebhookEvent
+from advancia.core.errors import NotFound
+from advancia.webhooks.models import WebhookEvent, WebhookTry
+
+PAGE_SIZE = 50
 
 
 @dataclass(frozen=True)
@@ -18,15 +23,116 @@ class StoredEvent:
     provider: str
     kind: str
     object_id: str | None
+    state: str
+
+
+@dataclass(frozen=True)
+class EventRow:
+    """An event as the inbox lists it."""
+
+    id: int
+    provider: str
+    kind: str
+    object_id: str | None
+    state: str
+    outcome: str | None
+    received_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True)
+class FailedTry:
+    attempt: int
+    error: str
+    tried_at: datetime
+
+
+@dataclass(frozen=True)
+class EventDetail:
+    """An event with all that we know of it."""
+
+    row: EventRow
+    verification: str | None
+    headers: dict[str, str]
+    body: str
+    tries: Sequence[FailedTry]
+
+
+_ROW = (
+    WebhookEvent.id, WebhookEvent.provider, WebhookEvent.kind, WebhookEvent.object_id, WebhookEvent.state,
+    WebhookEvent.outcome, WebhookEvent.received_at, WebhookEvent.settled_at,
+)  # fmt: skip
 
 
 def event(session: Session, event_id: int) -> StoredEvent:
     """Raises `LookupError` if there is none of that id."""
     row = session.execute(
-        select(WebhookEvent.id, WebhookEvent.provider, WebhookEvent.kind, WebhookEvent.object_id).where(
-            WebhookEvent.id == event_id
-        )
+        select(
+            WebhookEvent.id,
+            WebhookEvent.provider,
+            WebhookEvent.kind,
+            WebhookEvent.object_id,
+            WebhookEvent.state,
+        ).where(WebhookEvent.id == event_id)
     ).first()
     if row is None:
         raise LookupError(f"There is no webhook event {event_id}.")
     return StoredEvent(*row)
+
+
+def inbox(
+    session: Session,
+    *,
+    provider: str | None = None,
+    kind: str | None = None,
+    state: str | None = None,
+    before: int | None = None,
+    size: int = PAGE_SIZE,
+) -> list[EventRow]:
+    """Events, the newest first, below the id `before`; `kind` may end in `*`."""
+    wanted = select(*_ROW).order_by(WebhookEvent.id.desc()).limit(size)
+    if provider:
+        wanted = wanted.where(WebhookEvent.provider == provider)
+    if kind:
+        wanted = wanted.where(
+            WebhookEvent.kind.startswith(kind.removesuffix("*"), autoescape=True)
+            if kind.endswith("*")
+            else WebhookEvent.kind == kind
+        )
+    if state:
+        wanted = wanted.where(WebhookEvent.state == state)
+    if before is not None:
+        wanted = wanted.where(WebhookEvent.id < before)
+    return [EventRow(*row) for row in session.execute(wanted)]
+
+
+def detail(session: Session, event_id: int) -> EventDetail:
+    """Raises `NotFound`."""
+    found = session.get(WebhookEvent, event_id)
+    if found is None:
+        raise NotFound
+    tries = session.execute(
+        select(WebhookTry.attempt, WebhookTry.error, WebhookTry.tried_at)
+        .where(WebhookTry.event_id == event_id)
+        .order_by(WebhookTry.id)
+    )
+    return EventDetail(
+        row=EventRow(
+            found.id, found.provider, found.kind, found.object_id, found.state, found.outcome,
+            found.received_at, found.settled_at,
+        ),
+        verification=found.verification,
+        headers=found.headers,
+        body=bytes(found.body).decode(errors="replace"),
+        tries=[FailedTry(*row) for row in tries],
+    )  # fmt: skip
+
+
+def counts(session: Session) -> dict[tuple[str, str], int]:
+    """How many events there are of each kind and state; the kinds that we do not act on are among them."""
+    rows = session.execute(
+        select(WebhookEvent.kind, WebhookEvent.state, func.count()).group_by(
+            WebhookEvent.kind, WebhookEvent.state
+        )
+    )
+    return {(kind, state): number for kind, state, number in rows}

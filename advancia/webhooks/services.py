@@ -3,37 +3,56 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
-from sqlalchemy import func, update
+from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from advancia import audit
 from advancia.core import outbox
+from advancia.core.context import Actor
 from advancia.core.db import Session
+from advancia.core.errors import NotFound
 from advancia.core.jobs import Job
-from advancia.providers.stripe import Event
-from advancia.webhooks.models import WebhookEvent
+from advancia.webhooks.models import WebhookEvent, WebhookTry
 
+# The others may carry secrets, and say nothing that we would ask for later.
 KEPT_HEADERS = ("Content-Type", "User-Agent", "X-Request-ID")
+LONGEST_TEXT = 500
 
 
-def receive(
-    session: Session, *, provider: str, event: Event, body: bytes, headers: Mapping[str, str]
-) -> bool:
-    """Store a verified event and ask for its job, both or neither; false when we have it already."""
+@dataclass(frozen=True)
+class Arrived:
+    """A verified event on its way into the inbox. `verification` tells how we know that it is the provider's."""
+
+    provider: str
+    event_id: str
+    kind: str
+    object_id: str | None
+    verification: str
+
+
+def receive(session: Session, *, event: Arrived, body: bytes, headers: Mapping[str, str]) -> bool:
+    """Store a verified event and ask for its job, both or neither; false when we have it already.
+
+    An event that was parked is tried anew when its provider sends it again.
+    """
     event_id = session.scalar(
         insert(WebhookEvent)
         .values(
-            provider=provider,
-            event_id=event.id,
-            kind=event.type,
+            provider=event.provider,
+            event_id=event.event_id,
+            kind=event.kind,
             object_id=event.object_id,
             headers={name: headers[name] for name in KEPT_HEADERS if name in headers},
             body=body,
+            verification=event.verification,
         )
         .on_conflict_do_nothing(index_elements=[WebhookEvent.provider, WebhookEvent.event_id])
         .returning(WebhookEvent.id)
     )
     if event_id is None:
+        _try_parked_again(session, event)
         return False
     outbox.put(session, Job.APPLY_WEBHOOK, event_id=event_id)
     return True
@@ -44,5 +63,61 @@ def settle(session: Session, event_id: int, *, state: str, outcome: str) -> None
     session.execute(
         update(WebhookEvent)
         .where(WebhookEvent.id == event_id)
-        .values(state=state, outcome=outcome[:500], settled_at=func.now())
+        .values(state=state, outcome=outcome[:LONGEST_TEXT], settled_at=func.now())
     )
+
+
+def note_failure(session: Session, event_id: int, *, attempt: int, error: str) -> None:
+    """Write down a try that came to nothing."""
+    session.execute(insert(WebhookTry).values(event_id=event_id, attempt=attempt, error=error[:LONGEST_TEXT]))
+    session.execute(update(WebhookEvent).where(WebhookEvent.id == event_id).values(attempts=attempt))
+
+
+def replay(session: Session, *, event_id: int, actor: Actor | None = None) -> None:
+    """Apply an event once more, whatever became of it; harmless, since the provider is asked anew.
+
+    Raises `NotFound`. Without an actor it is a command of whoever runs the server.
+    """
+    row = session.scalar(
+        update(WebhookEvent)
+        .where(WebhookEvent.id == event_id)
+        .values(state="received", outcome=None, settled_at=None)
+        .returning(WebhookEvent.id)
+    )
+    if row is None:
+        raise NotFound
+    if actor is None:
+        audit.record_of_system(session, action="webhook.replayed", kind="webhook", id=event_id)
+    else:
+        audit.record(session, actor, action="webhook.replayed", kind="webhook", id=event_id)
+    outbox.put(session, Job.APPLY_WEBHOOK, event_id=event_id)
+
+
+def park(session: Session, *, event_id: int, actor: Actor, reason: str) -> None:
+    """Put an event aside that has not been applied, with the reason. Raises `NotFound`."""
+    row = session.scalar(
+        update(WebhookEvent)
+        .where(WebhookEvent.id == event_id, WebhookEvent.state != "applied")
+        .values(state="parked", outcome=reason[:LONGEST_TEXT], settled_at=func.now())
+        .returning(WebhookEvent.id)
+    )
+    if row is None:
+        raise NotFound
+    audit.record(session, actor, action="webhook.parked", kind="webhook", id=event_id, reason=reason)
+
+
+def _try_parked_again(session: Session, event: Arrived) -> None:
+    parked = session.scalar(
+        select(WebhookEvent.id)
+        .where(
+            WebhookEvent.provider == event.provider,
+            WebhookEvent.event_id == event.event_id,
+            WebhookEvent.state == "parked",
+        )
+        .with_for_update()
+    )
+    if parked is not None:
+        session.execute(
+            update(WebhookEvent).where(WebhookEvent.id == parked).values(state="received", settled_at=None)
+        )
+        outbox.put(session, Job.APPLY_WEBHOOK, event_id=parked)

@@ -23,13 +23,14 @@ OPEN_TO_ALL = {
     "recovery.reset_password", "recovery.finish_password_reset", "recovery.check_password",
     "recovery.answer_email_change", "recovery.agree_to_email_change", "recovery.stop_email_change_by_link",
     "recovery.factor_reset", "recovery.finish_factor_reset", "recovery.cancel_factor_reset_by_link",
-    "factors.second_factor", "factors.prove_second_factor",
+    "factors.second_factor", "factors.prove_second_factor", "factors.second_factor_challenge",
+    "factors.sign_in_with_passkey", "factors.passkey_challenge",
     "dev.mailbox", "dev.message", "well_known.security_txt", "well_known.change_password",
 }  # fmt: skip
 WRITES = re.compile(
     r"\s*(insert|update|delete|merge|truncate|select ledger\.post|.*\bledger\.post\()", re.IGNORECASE
 )
-FOR_MACHINES = {"webhooks.stripe", "reports.receive", "ops.health", "ops.api_health"}
+FOR_MACHINES = {"webhooks.stripe", "webhooks.cryptomus", "reports.receive", "ops.health", "ops.api_health"}
 
 
 def endpoints(app: Flask) -> list[str]:

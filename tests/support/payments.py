@@ -14,6 +14,7 @@ import pytest
 import stripe
 from flask import Flask
 
+from advancia.providers.cryptomus import SANDBOX, SANDBOX_MERCHANT, CryptoGateway
 from advancia.providers.sandbox.server import SandboxServer
 from advancia.providers.stripe import CardGateway
 from tests.support.pages import Answer, Page
@@ -28,7 +29,15 @@ def sandbox(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         var=tmp_path, webhook_url="http://127.0.0.1:9/webhooks/stripe", secret=SECRET
     ) as server:
         gateway = CardGateway(SECRET, name="sandbox", api_base=server.url, retries=0, timeouts=(1.0, 1.0))
+        crypto = CryptoGateway(
+            merchant=SANDBOX_MERCHANT,
+            payment_key=SECRET,
+            name=SANDBOX,
+            api_base=server.url,
+            timeouts=(1.0, 1.0),
+        )
         monkeypatch.setitem(app.extensions, "gateway", gateway)
+        monkeypatch.setitem(app.extensions, "crypto_gateway", crypto)
         yield server
 
 

@@ -1,20 +1,30 @@
-"""What time does to deposits."""
+"""What time does to deposits, and what has to be asked of providers without an event."""
 
 from __future__ import annotations
+
+from uuid import UUID
 
 from flask import current_app
 
 from advancia.core import log
-from advancia.core.db import db, unit_of_work
+from advancia.core.db import db, in_unit_of_work, unit_of_work
 from advancia.core.jobs import Job
-from advancia.payments import services
-from advancia.payments.errors import WrongCheckout
-from advancia.providers.stripe import CardGateway, ProviderError, ProviderRefused
+from advancia.payments import crediting, invoices, news, queries, services
+from advancia.payments.errors import NotYet, WrongCheckout
+from advancia.payments.refunds import services as refunds
+from advancia.payments.refunds.services import ToSend
+from advancia.providers.cryptomus import CryptoGateway
+from advancia.providers.cryptomus_states import Meaning
+from advancia.providers.stripe import CardGateway, CardRefund, ProviderError, ProviderRefused
 from worker.tasks import Task, job
 
 AT_ONCE = 20
 
 _log = log.logger(__name__)
+
+
+class FeeNotKnown(Exception):
+    """The provider has not worked out yet what it keeps."""
 
 
 @job(Job.EXPIRE_DEPOSITS)
@@ -26,7 +36,10 @@ def expire_deposits(_task: Task) -> None:
     """
     overdue = services.overdue(db.session(), limit=AT_ONCE)
     db.session.rollback()  # no transaction is open while the provider is asked
+    away: set[str] = set()
     for each in overdue:
+        if each.provider in away:
+            continue
         try:
             _bring_to_an_end(each)
         except WrongCheckout as trouble:
@@ -34,19 +47,108 @@ def expire_deposits(_task: Task) -> None:
         except ProviderError as trouble:
             # Each of the others would wait for an answer as long, and the mails behind them.
             _log.warning("deposit_left_open", deposit=str(each.deposit_id), trouble=trouble.detail)
+            away.add(each.provider)
+
+
+@job(Job.BOOK_FEE)
+def book_fee(task: Task, deposit_id: str) -> None:
+    """Book what the provider kept of a payment, once it says so. Repeatable."""
+    paid = queries.payment_of(db.session(), UUID(deposit_id))
+    db.session.rollback()
+    gateway = _card_gateway(paid.provider)
+    if gateway is None:
+        return
+    fee = gateway.payment(paid.payment_id).fee
+    if fee is None:
+        raise FeeNotKnown
+    with task.finish() as session:
+        crediting.book_fee(session, reference=f"deposit:{deposit_id}:fee", provider=paid.provider, fee=fee)
+
+
+@job(Job.SEND_REFUND)
+def send_refund(task: Task, refund_id: str) -> None:
+    """Send a refund to its provider and record how it stands.
+
+    Safe to run twice, and to die between any two lines: whether an earlier try arrived is looked up by our id before
+    anything is sent, under the same idempotency key. Network trouble is left to raise; a refusal is an answer.
+    """
+    with unit_of_work() as session:
+        claimed = refunds.claim(session, UUID(refund_id))
+    if claimed is None:
+        return
+    gateway = _card_gateway(claimed.provider)
+    if gateway is None:
+        raise RuntimeError(f"Nobody can give money back through {claimed.provider}.")
+    try:
+        told = _sent(gateway, claimed)
+    except ProviderRefused as refusal:
+        with task.finish() as session:
+            refunds.refuse(session, claimed.refund_id, refusal.detail)
+        return
+    with task.finish() as session:
+        refunds.record(session, claimed.refund_id, told)
+
+
+@job(Job.CHASE_PAYMENTS)
+def chase_payments(_task: Task) -> None:
+    """Ask about refunds and disputes that have not ended for a while: their events may have been lost. Repeatable."""
+    unsettled = queries.unsettled_payments(db.session(), limit=AT_ONCE)
+    db.session.rollback()
+    for provider, payment_id, what in unsettled:
+        gateway = _card_gateway(provider)
+        try:
+            for step in news.of_payment(gateway, what, payment_id).steps if gateway else ():
+                in_unit_of_work(step)
+        except (WrongCheckout, NotYet) as trouble:
+            _log.error("payment_left_unsettled", payment=payment_id, trouble=str(trouble))
+        except ProviderError as trouble:
+            _log.warning("payment_left_unsettled", payment=payment_id, trouble=trouble.detail)
             return
 
 
+def _sent(gateway: CardGateway, claimed: ToSend) -> CardRefund:
+    if claimed.was_sent:
+        for each in gateway.refunds_of(claimed.payment_id):
+            if each.refund_id == claimed.refund_id:
+                return each
+    return gateway.give_back(
+        refund_id=claimed.refund_id, payment_intent=claimed.payment_id, amount=claimed.amount
+    )
+
+
 def _bring_to_an_end(overdue: services.Overdue) -> None:
-    gateway: CardGateway | None = current_app.extensions["gateway"]
-    checkout = None
-    if overdue.checkout_id and gateway is not None:
+    is_open = True
+    if overdue.checkout_id is not None:
         try:
-            checkout = gateway.retrieve_checkout(overdue.checkout_id)
+            is_open = _last_word(overdue.provider, overdue.checkout_id)
         except ProviderRefused as unknown:  # such as one of the simulation, from before the keys were set
             _log.warning("checkout_unknown", deposit=str(overdue.deposit_id), detail=unknown.detail)
-    with unit_of_work() as session:
-        if checkout is not None:
-            services.settle(session, checkout=checkout)
-        if checkout is None or checkout.is_open:
+    if is_open:
+        with unit_of_work() as session:
             services.expire(session, overdue.deposit_id)
+
+
+def _last_word(provider: str, checkout_id: str) -> bool:
+    """Bring the deposit to what its provider says; tell whether nothing is paid or under way there."""
+    card, crypto = _card_gateway(provider), _crypto_gateway(provider)
+    if card is not None:
+        checkout = card.retrieve_checkout(checkout_id)
+        with unit_of_work() as session:
+            services.settle(session, checkout=checkout)
+        return checkout.is_open
+    if crypto is not None:
+        invoice = crypto.invoice(checkout_id)
+        with unit_of_work() as session:
+            invoices.settle(session, invoice=invoice)
+        return invoice.meaning is Meaning.WAITING
+    return True
+
+
+def _card_gateway(provider: str) -> CardGateway | None:
+    gateway: CardGateway | None = current_app.extensions["gateway"]
+    return gateway if gateway is not None and gateway.name == provider else None
+
+
+def _crypto_gateway(provider: str) -> CryptoGateway | None:
+    gateway: CryptoGateway | None = current_app.extensions["crypto_gateway"]
+    return gateway if gateway is not None and gateway.name == provider else None

@@ -1,0 +1,116 @@
+"""Booking what arrived: to the customer, or into suspense when it cannot be theirs yet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from decimal import Decimal
+
+from advancia import ledger
+from advancia.core import outbox
+from advancia.core.clock import utcnow
+from advancia.core.db import Session
+from advancia.core.jobs import Job
+from advancia.core.money import Money
+from advancia.identity.services import suspension
+from advancia.payments.models import Deposit
+from advancia.payments.strays import services as strays
+
+SUSPENDED = "The account is suspended."
+WAITS_FOR_STAFF = (
+    "Your payment has arrived, and we look at it by hand before it can be used. We tell you soon."
+)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """Money that has come to the provider for a deposit. `fee`, what the provider kept, is None while not known."""
+
+    amount: Money
+    fee: Money | None
+    payment_id: str
+
+
+def credit(session: Session, deposit: Deposit, arrival: Arrival) -> str:
+    """Credit what arrived to the deposit's customer, once; the provider's fee is the house's. Say what that did.
+
+    The deposit is locked by the caller. Money of another asset, or for a suspended account, goes to suspense.
+    """
+    if deposit.state == "locked" and strays.holds(session, deposit.id):
+        return "waits for staff already"
+    deposit.payment_id = arrival.payment_id
+    if arrival.amount.asset.code != deposit.asset:
+        return set_aside(
+            session, deposit, arrival, f"It came in {arrival.amount.asset}, not in {deposit.asset}."
+        )
+    if not suspension.hold_open(session, [deposit.user_id]):
+        return set_aside(session, deposit, arrival, SUSPENDED)
+    deposit.state = "paid"
+    deposit.paid_at = utcnow()
+    deposit.failure = None
+    deposit.checkout_url = None
+    deposit.credited = Decimal(arrival.amount.minor)
+    session.flush()
+    _post(session, deposit, arrival)
+    outbox.put(
+        session,
+        Job.SEND_EMAIL,
+        template="deposit_paid",
+        user_id=deposit.user_id,
+        facts={"deposit_id": str(deposit.id), "amount": str(arrival.amount)},
+    )
+    return "credited"
+
+
+def set_aside(session: Session, deposit: Deposit, arrival: Arrival, reason: str) -> str:
+    """Put what arrived into suspense, where staff decide about it, and tell the customer so."""
+    deposit.state = "locked"
+    deposit.failure = WAITS_FOR_STAFF
+    deposit.checkout_url = None
+    session.flush()
+    strays.put_aside(
+        session,
+        provider=deposit.provider,
+        payment_id=arrival.payment_id,
+        amount=arrival.amount,
+        words=str(arrival.amount),
+        reason=reason,
+        deposit_id=deposit.id,
+    )
+    return f"waits for staff: {reason}"
+
+
+def fee_posting(provider: str, fee: Money) -> ledger.Posting:
+    """What a provider keeps for itself: it lies there for us no longer, and is the house's cost."""
+    return ledger.Posting(ledger.house("fees"), ledger.clearing(provider), fee)
+
+
+def book_fee(session: Session, *, reference: str, provider: str, fee: Money) -> None:
+    """Book a fee that became known later than what it was for. Repeatable."""
+    ledger.post(
+        session,
+        reference=reference,
+        kind="fee",
+        postings=[fee_posting(provider, fee)],
+        meta={"provider": provider},
+    )
+
+
+def _post(session: Session, deposit: Deposit, arrival: Arrival) -> None:
+    came = ledger.Posting(
+        ledger.clearing(deposit.provider), ledger.available(deposit.user_id), arrival.amount
+    )
+    fee = [fee_posting(deposit.provider, arrival.fee)] if arrival.fee else []
+    ledger.post(
+        session,
+        reference=f"deposit:{deposit.id}",
+        kind="deposit",
+        postings=[came, *fee],
+        meta={"provider": deposit.provider},
+    )
+    if arrival.fee is None:
+        outbox.put_once(
+            session,
+            Job.BOOK_FEE,
+            unique_key=f"{Job.BOOK_FEE.value}@{deposit.id}",
+            deposit_id=str(deposit.id),
+        )

@@ -1,0 +1,1 @@
+"""Payments that their payer's bank takes back."""

@@ -1,0 +1,170 @@
+"""Crypto deposits: what an invoice's state means for the deposit and for the books."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from sqlalchemy import func
+
+from advancia import audit, ledger
+from advancia.core.clock import utcnow
+from advancia.core.db import Session
+from advancia.core.money import Money, asset
+from advancia.payments.crediting import Arrival, credit, fee_posting, set_aside
+from advancia.payments.errors import WrongCheckout
+from advancia.payments.models import Deposit, Refund
+from advancia.payments.services import close, locked
+from advancia.payments.strays import services as strays
+from advancia.providers.cryptomus import NETWORK_WORDS, Invoice
+from advancia.providers.cryptomus_states import Meaning, words_for
+
+# Blocks may be slow: a payment that has been seen is waited for this long before anybody worries.
+CONFIRMED_WITHIN = timedelta(days=2)
+
+
+def settle(session: Session, *, invoice: Invoice) -> str:
+    """Bring the deposit to what its invoice says now; return in a few words what that changed.
+
+    Repeatable, and the same in whatever order it is called: it goes by the provider's present state alone, and each
+    movement has a reference of its own. Raises `WrongCheckout` for an invoice or a state that we do not know.
+    """
+    deposit = locked(session, invoice.deposit_id, invoice.id)
+    deposit.checkout_id = invoice.id
+    deposit.provider_state = invoice.status
+    deposit.txid = invoice.txid or deposit.txid
+    deposit.network = invoice.network or deposit.network
+    match invoice.meaning:
+        case Meaning.CREDIT | Meaning.NOT_RETURNED:
+            return _received(session, deposit, invoice)
+        case Meaning.RETURNING | Meaning.RETURNED:
+            return _returned(session, deposit, invoice)
+        case Meaning.UNKNOWN:
+            raise WrongCheckout(f"Invoice {invoice.id} is in state {invoice.status}, which we do not know.")
+        case _:
+            return _waits(deposit, invoice)
+
+
+def _waits(deposit: Deposit, invoice: Invoice) -> str:
+    """Nothing has arrived for good: what is credited stays so, and so does what staff look at."""
+    if deposit.state in ("paid", "returned") or (deposit.state == "locked" and deposit.payment_id):
+        return f"stays {deposit.state}"
+    match invoice.meaning:
+        case Meaning.LOCKED:
+            return close(deposit, "locked", words_for(invoice.status))
+        case Meaning.UNPAID:
+            return close(deposit, "expired", None)
+        case Meaning.FAILED:
+            return close(deposit, "failed", words_for(invoice.status))
+        case Meaning.SEEN:
+            if invoice.status == "confirm_check":  # nothing is left to do on the payment page
+                deposit.checkout_url = None
+                deposit.expires_at = max(deposit.expires_at, utcnow() + CONFIRMED_WITHIN)
+            return close(deposit, "pending", None)
+        case _:
+            return "is still open"
+
+
+def _received(session: Session, deposit: Deposit, invoice: Invoice) -> str:
+    """What arrived is credited, be it less or more than was asked for."""
+    if invoice.meaning is Meaning.NOT_RETURNED and (undone := _undo_return(session, deposit, invoice)):
+        return undone
+    if deposit.state == "paid":
+        return "was credited before"
+    if invoice.arrived is None and invoice.arrived_words:
+        return _set_aside_unknown(session, deposit, invoice)
+    if invoice.arrived is None:
+        raise WrongCheckout(f"Invoice {invoice.id} is called {invoice.status}, but nothing has arrived.")
+    arrival = Arrival(
+        amount=invoice.arrived, fee=invoice.fee or Money.zero(invoice.arrived.asset), payment_id=invoice.id
+    )
+    if invoice.went_astray:
+        network = NETWORK_WORDS.get(invoice.network or "", invoice.network)
+        return set_aside(session, deposit, arrival, f"It came over another network: {network}.")
+    return credit(session, deposit, arrival)
+
+
+def _set_aside_unknown(session: Session, deposit: Deposit, invoice: Invoice) -> str:
+    close(deposit, "locked", "Your payment came in another currency than asked for. We look at it by hand.")
+    deposit.payment_id = invoice.id
+    session.flush()
+    strays.put_aside(
+        session,
+        provider=deposit.provider,
+        payment_id=invoice.id,
+        amount=None,
+        words=invoice.arrived_words,
+        reason="It came in a currency that the books do not keep.",
+        deposit_id=deposit.id,
+    )
+    return "waits for staff: another currency"
+
+
+def _returned(session: Session, deposit: Deposit, invoice: Invoice) -> str:
+    """The provider gives back what arrived: a credit is undone; what was never credited moves nothing.
+
+    The credit is undone with its fee, so that the books are the same whether or not we had heard of it in time.
+    """
+    if deposit.state == "paid":
+        return _take_back(session, deposit, invoice)
+    if strays.holds(session, deposit.id):
+        return strays.note_return(session, provider=deposit.provider, payment_id=invoice.id)
+    if invoice.meaning is Meaning.RETURNED:
+        return close(deposit, "returned", words_for(invoice.status))
+    return close(deposit, "locked", words_for(invoice.status))
+
+
+def _take_back(session: Session, deposit: Deposit, invoice: Invoice) -> str:
+    refund = refund_of(session, deposit)
+    state = "succeeded" if invoice.meaning is Meaning.RETURNED else "pending"
+    if refund is not None:
+        if refund.state == "failed":
+            raise WrongCheckout(f"Invoice {invoice.id} is given back a second time.")
+        refund.state = state
+        return f"refund {state}"
+    refund = Refund(
+        deposit_id=deposit.id,
+        provider=deposit.provider,
+        provider_refund_id=f"{invoice.id}:refund",
+        asset=deposit.asset,
+        amount=deposit.credited,
+        state=state,
+        reason="Given back by the provider",
+    )
+    session.add(refund)
+    session.flush()
+    audit.record_of_system(session, action="refund.noted", kind="refund", id=refund.id)
+    ledger.reverse(
+        session,
+        transaction_reference=f"deposit:{deposit.id}",
+        reference=f"refund:{refund.id}",
+        reason="Given back by the provider",
+        allow_debt=True,
+        kind="refund",
+    )
+    return f"refund {state}"
+
+
+def _undo_return(session: Session, deposit: Deposit, invoice: Invoice) -> str:
+    """Giving back has failed: what was taken back is the customer's again. Empty when nothing was taken back."""
+    refund = refund_of(session, deposit)
+    if refund is None or deposit.credited is None:
+        return ""
+    if refund.state == "failed":
+        return "refund failed before"
+    refund.state, refund.failure, refund.settled_at = "failed", words_for(invoice.status), func.now()
+    session.flush()
+    amount = Money(int(deposit.credited), asset(deposit.asset))
+    came = ledger.Posting(ledger.clearing(deposit.provider), ledger.available(deposit.user_id), amount)
+    ledger.post(
+        session,
+        reference=f"refund:{refund.id}:undone",
+        kind="refund_undone",
+        postings=[came, *([fee_posting(deposit.provider, invoice.fee)] if invoice.fee else [])],
+        meta={"provider": deposit.provider},
+    )
+    return "refund failed"
+
+
+def refund_of(session: Session, deposit: Deposit) -> Refund | None:
+    """What the provider gives back of a crypto deposit, which it does once and whole."""
+    return session.query(Refund).filter(Refund.deposit_id == deposit.id).with_for_update().first()

@@ -1,0 +1,151 @@
+"""From an event to what is so now: the provider is asked, and its answer becomes steps for our books.
+
+The asking happens here, with no transaction open; the steps are run by the caller, each in a unit of work of its own,
+since one posting is all that a database transaction may hold. Whatever an event speaks of, all that follows from the
+payment's present state is brought to date, so that lost, doubled and overtaking events end in the same books.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from advancia.core.db import Session
+from advancia.core.money import Money
+from advancia.payments import bank, invoices, services
+from advancia.payments.disputes import services as disputes
+from advancia.payments.refunds import services as refunds
+from advancia.payments.strays import services as strays
+from advancia.providers.cryptomus import CryptoGateway, Invoice
+from advancia.providers.cryptomus_states import Meaning
+from advancia.providers.stripe import CardGateway
+from advancia.providers.stripe_objects import CardPayment, CardRefund, Checkout
+
+Step = Callable[[Session], str]
+
+CHECKOUT = "checkout.session."
+PAYMENT = "payment_intent."
+DISPUTE = "charge.dispute."
+REFUND = ("refund.", "charge.refund.")
+CHARGE = "charge."
+PAYOUT = "payout."
+INVOICE = "payment."
+
+
+@dataclass(frozen=True)
+class News:
+    """Steps to be taken one after the other; none: nothing that we act on. `stray` sets aside what fits no deposit."""
+
+    steps: list[Step] = field(default_factory=list)
+    stray: Step | None = None
+
+
+def of_card(gateway: CardGateway, kind: str, object_id: str) -> News:
+    """What an event of the card provider comes to. Raises `ProviderUnavailable` or `ProviderRefused`."""
+    if kind.startswith(CHECKOUT):
+        return _of_checkout(gateway, kind, gateway.retrieve_checkout(object_id))
+    if kind.startswith(PAYOUT):
+        payout = gateway.payout(object_id)
+        return News([lambda session: bank.settle(session, provider=gateway.name, told=payout)])
+    payment = _payment_meant_by(gateway, kind, object_id)
+    return of_payment(gateway, kind, payment) if payment else News()
+
+
+def of_crypto(gateway: CryptoGateway, kind: str, object_id: str) -> News:
+    """What an event of the crypto provider comes to. Raises as `of_card`."""
+    if not kind.startswith(INVOICE):
+        return News()
+    invoice = gateway.invoice(object_id)
+    stray = _stray_invoice(gateway.name, invoice) if invoice.meaning is Meaning.CREDIT else None
+    return News([lambda session: _settled_invoice(session, invoice)], stray)
+
+
+def _settled_invoice(session: Session, invoice: Invoice) -> str:
+    return f"The deposit {invoices.settle(session, invoice=invoice)}."
+
+
+def _payment_meant_by(gateway: CardGateway, kind: str, object_id: str) -> str | None:
+    if kind.startswith(PAYMENT):
+        return object_id
+    if kind.startswith(DISPUTE):
+        return gateway.dispute(object_id).payment_intent
+    if kind.startswith(REFUND):
+        return gateway.refund(object_id).payment_intent
+    if kind.startswith(CHARGE):
+        return gateway.payment_of_charge(object_id)
+    return None
+
+
+def of_payment(gateway: CardGateway, kind: str, payment_intent: str) -> News:
+    """What a payment comes to, whatever led to it. Raises as `of_card`."""
+    checkout = gateway.checkout_of_payment(payment_intent)
+    if checkout is not None:
+        return _of_checkout(gateway, kind, checkout)
+    payment = gateway.payment(payment_intent)  # begun elsewhere: no deposit can be meant
+    if not payment.has_come:
+        return News()
+    steps = [_stray_payment(gateway.name, payment, "It belongs to no checkout of ours.")]
+    if payment.has_refunds and _is_given_back(gateway, payment):
+        steps.append(
+            lambda session: strays.note_return(session, provider=gateway.name, payment_id=payment.id)
+        )
+    return News(steps)
+
+
+def _of_checkout(gateway: CardGateway, kind: str, checkout: Checkout) -> News:
+    steps: list[Step] = [lambda session: f"The deposit {services.settle(session, checkout=checkout)}."]
+    payment = checkout.payment
+    if payment is not None and checkout.is_paid:
+        if payment.has_refunds or kind.startswith((*REFUND, "charge.refunded")):
+            steps += _refund_steps(gateway, payment.id)
+        if payment.is_disputed or kind.startswith(DISPUTE):
+            steps += _dispute_steps(gateway, payment.id)
+    return News(steps, _stray_checkout(gateway.name, checkout) if checkout.is_paid else None)
+
+
+def _refund_steps(gateway: CardGateway, payment_intent: str) -> list[Step]:
+    def step_of(told: CardRefund) -> Step:
+        return lambda session: refunds.settle(session, provider=gateway.name, told=told)
+
+    return [step_of(each) for each in reversed(gateway.refunds_of(payment_intent))]
+
+
+def _dispute_steps(gateway: CardGateway, payment_intent: str) -> list[Step]:
+    return [
+        step for told in gateway.disputes_of(payment_intent) for step in disputes.steps(gateway.name, told)
+    ]
+
+
+def _is_given_back(gateway: CardGateway, payment: CardPayment) -> bool:
+    given = [each.amount for each in gateway.refunds_of(payment.id) if not each.failed and each.amount]
+    return payment.received is not None and sum(money.minor for money in given) >= payment.received.minor
+
+
+def _stray_payment(provider: str, payment: CardPayment, reason: str) -> Step:
+    return _stray(provider, payment.id, payment.received, payment.received_words, reason)
+
+
+def _stray_checkout(provider: str, checkout: Checkout) -> Step:
+    return _stray(
+        provider,
+        checkout.payment_intent or checkout.id,
+        checkout.amount,
+        str(checkout.amount),
+        f"Its checkout {checkout.id} belongs to no deposit.",
+    )
+
+
+def _stray_invoice(provider: str, invoice: Invoice) -> Step:
+    return _stray(
+        provider, invoice.id, invoice.arrived, invoice.arrived_words, "Its invoice belongs to no deposit."
+    )
+
+
+def _stray(provider: str, payment_id: str, amount: Money | None, words: str, reason: str) -> Step:
+    def put_aside(session: Session) -> str:
+        new = strays.put_aside(
+            session, provider=provider, payment_id=payment_id, amount=amount, words=words, reason=reason
+        )
+        return f"{words} {'put into suspense' if new else 'is in suspense already'}: {reason}"
+
+    return put_aside

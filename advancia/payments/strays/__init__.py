@@ -1,0 +1,1 @@
+"""Payments that fit no deposit: kept in suspense until staff decide."""
