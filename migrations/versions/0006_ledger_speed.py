@@ -16,6 +16,11 @@ depends_on = None
 FOLDER = Path(__file__).parent.parent / "sql" / "ledger"
 FILES = (
     "0006_filing.sql",
+    "0006_whole_transactions.sql",
+    "0006_open_or_refuse.sql",
+    "0006_move.sql",
+    "0006_post_linked.sql",
+    "0006_post.sql",
     "0006_grants.sql",
 )
 

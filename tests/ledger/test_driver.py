@@ -7,8 +7,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
-from advancia import ledger
+from advancia import audit, ledger
 from advancia.config import sqlalchemy_url
+from advancia.core.context import Actor
 from advancia.core.money import Money
 from advancia.ledger import Posting, available, clearing
 from advancia.ledger.driver import one_row
@@ -29,17 +30,21 @@ def pay_in(session: Session, user_id: int, reference: str) -> None:
 
 def test_a_posting_is_undone_together_with_what_the_session_wrote(bank, new_user_id):
     user = new_user_id()
+    actor = Actor(user_id=user, role="admin", address=None, request_id=None)
     with bank.session() as session:
-        session.execute(text("create temp table note (word text) on commit preserve rows"))
-        session.commit()
-        session.execute(text("insert into note values ('before')"))
+        audit.record(session, actor, action="before", kind="user", id=user)
         pay_in(session, user, f"driver:{user}")
-        session.execute(text("insert into note values ('after')"))
+        audit.record(session, actor, action="after", kind="user", id=user)
+        session.flush()
         assert ledger.balance(session, available(user), usd("0").asset) == usd("5.00")
+        assert lines_by(session, user) == 2
         session.rollback()
-        assert session.scalar(text("select count(*) from note")) == 0
-        session.execute(text("drop table note"))
+        assert lines_by(session, user) == 0
     assert bank.available(user, usd("0")) == usd("0")
+
+
+def lines_by(session: Session, user_id: int) -> int:
+    return session.scalar(text("select count(*) from audit_record where actor_id = :id"), {"id": user_id})
 
 
 def test_an_error_that_is_not_ours_is_sqlalchemys_and_tells_no_values(bank):

@@ -161,6 +161,6 @@ def test_money_that_comes_in_just_after_it_was_found_missing_is_taken(bank, owne
     user = new_user_id()
     bank.pay_in(user, usd("5.00"))
     found = owner_connection.execute(
-        "select seq, balance from ledger.open_or_refuse(%s, 'USD', 'available', -500)", (user,)
+        "select seq, balance from ledger.open_or_refuse(%s, 'USD', 'available', -500, 'x')", (user,)
     )
     assert found.fetchone() == (2, 0)

@@ -68,9 +68,8 @@ begin
   return v_total;
 end $$;
 
--- The newest p_limit transactions of a customer's account, of those between p_above and p_below (both left out), that are
--- of these kinds (null: any) and that direction (null: either). The caller reads the entries themselves, in the same
--- statement.
+-- The newest p_limit transactions of a customer's account, of those between p_above and p_below (both left out), that
+-- are of these kinds (null: any) and that direction (null: either). The caller reads the entries, in the same statement.
 create function ledger.sifted(
   p_account_id bigint, p_kinds text[], p_is_in boolean, p_above bigint, p_below bigint, p_limit integer
 ) returns setof bigint
