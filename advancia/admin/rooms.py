@@ -29,6 +29,7 @@ ROOMS = (
     Room("Home", "admin.home", "h"),
     Room("Customers", "admin.customers.index", "c", Permission.SEE_CUSTOMERS),
     Room("Transactions", "admin.transactions.index", "t", Permission.SEE_TRANSACTIONS),
+    Room("Approvals", "admin.approvals.index", "p", Permission.APPROVE),
 )
 
 

@@ -10,10 +10,11 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from advancia.admin import parties
-from advancia.admin.approvals import models as _approvals  # noqa: F401 - migrations compare it
+from advancia.admin.approvals import views as approvals
 from advancia.admin.customers import queries as customer_queries
 from advancia.admin.customers import views as customers
 from advancia.admin.customers.queries import CustomerRow
+from advancia.admin.rollbacks import views as rollbacks
 from advancia.admin.rooms import rooms_for
 from advancia.admin.transactions import queries as transaction_queries
 from advancia.admin.transactions import views as transactions
@@ -27,7 +28,7 @@ from advancia.web.htmx import render, see_other
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 
-for room in (customers, transactions):
+for room in (customers, transactions, rollbacks, approvals):
     bp.register_blueprint(room.bp)
 
 SHOWN_FOUND = 20

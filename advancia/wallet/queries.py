@@ -13,11 +13,27 @@ from advancia.core.errors import NotFound
 from advancia.core.money import Money
 from advancia.identity import queries as people
 from advancia.identity.queries import Person
+from advancia.ledger.links import Links, links_of
 from advancia.ledger.queries import Direction
 
 PAGE_SIZE = 25
-KIND_WORDS = {"deposit": "Money added", "transfer": "Transfer", "opening": "Opening balance"}
-PROVIDER_WORDS = {"sandbox": "Sandbox card (simulated)", "stripe": "Card (Stripe)"}
+KIND_WORDS = {
+    "deposit": "Money added",
+    "transfer": "Transfer",
+    "opening": "Opening balance",
+    "reversal": "Rolled back",
+    "refund": "Refunded",
+    "refund_undone": "Refund undone",
+    "dispute": "Held for a dispute",
+    "dispute_won": "Dispute won",
+    "dispute_lost": "Dispute lost",
+}
+PROVIDER_WORDS = {
+    "sandbox": "Sandbox card (simulated)",
+    "stripe": "Card (Stripe)",
+    "sandbox_crypto": "Sandbox crypto (simulated)",
+    "cryptomus": "Crypto (Cryptomus)",
+}
 
 
 class BadCursor(ValueError):
@@ -37,6 +53,7 @@ class Movement:
     balance_after: Money
     counterparty: str | None
     counterparty_handle: str | None
+    rolled_back_by: str | None = None  # the reference of the transaction that undid this one
 
     @property
     def kind_words(self) -> str:
@@ -89,9 +106,16 @@ def history(
     )
     shown = entries[:size]
     others = people.people(session, {entry.counterparty for entry in shown if entry.counterparty})
+    links = links_of(session, {entry.txn_id for entry in shown})
     return Page(
         rows=[
-            _movement(entry, entry.amount, entry.balance_after, others.get(entry.counterparty or 0))
+            _movement(
+                entry,
+                entry.amount,
+                entry.balance_after,
+                others.get(entry.counterparty or 0),
+                links[entry.txn_id],
+            )
             for entry in shown
         ],
         older=_written_cursor(shown[-1].cursor) if len(entries) > size else None,
@@ -106,8 +130,9 @@ def movement(session: Session, user_id: int, reference: str) -> list[Movement]:
     own = ledger.available(user_id)
     holders = {entry.account.holder for entry in transaction.entries} - {ledger.HOUSE, user_id}
     other = next(iter(people.people(session, holders).values()), None)
+    links = links_of(session, [transaction.id])[transaction.id]
     rows = [
-        _movement(transaction, entry.amount, entry.balance_after, other)
+        _movement(transaction, entry.amount, entry.balance_after, other, links)
         for entry in transaction.entries
         if entry.account == own and entry.balance_after is not None
     ]
@@ -116,22 +141,42 @@ def movement(session: Session, user_id: int, reference: str) -> list[Movement]:
     return rows
 
 
+def rolled_back_by(session: Session, reference: str) -> str | None:
+    """The reference of the transaction that undid the one posted under `reference`, if one did."""
+    transaction = ledger.transaction(session, reference)
+    undone = links_of(session, [transaction.id])[transaction.id].reversed_by if transaction else None
+    return undone.reference if undone else None
+
+
 def _movement(
-    source: ledger.EntryRow | ledger.Transaction, amount: Money, balance_after: Money, other: Person | None
+    source: ledger.EntryRow | ledger.Transaction,
+    amount: Money,
+    balance_after: Money,
+    other: Person | None,
+    links: Links,
 ) -> Movement:
-    kind_words = KIND_WORDS.get(source.kind, source.kind.capitalize())
-    title = f"{'To' if amount.is_negative else 'From'} {other.name}" if other else kind_words
     return Movement(
         reference=source.reference,
         kind=source.kind,
-        title=title,
+        title=_title(source.kind, amount, other, links),
         detail=source.meta.get("note") or PROVIDER_WORDS.get(source.meta.get("provider", ""), ""),
         when=source.created_at,
         amount=amount,
         balance_after=balance_after,
         counterparty=other.name if other else None,
         counterparty_handle=other.handle if other else None,
+        rolled_back_by=links.reversed_by.reference if links.reversed_by else None,
     )
+
+
+def _title(kind: str, amount: Money, other: Person | None, links: Links) -> str:
+    """What it was; of a rollback what is undone, whose money went the other way."""
+    if links.reverses is not None:
+        undone = _title(links.reverses.kind, -amount, other, Links())
+        return f"{KIND_WORDS['reversal']}: {undone[:1].lower()}{undone[1:]}"
+    if other is not None:
+        return f"{'To' if amount.is_negative else 'From'} {other.name}"
+    return KIND_WORDS.get(kind, kind.capitalize())
 
 
 def _written_cursor(cursor: ledger.Cursor) -> str:

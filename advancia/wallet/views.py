@@ -34,6 +34,12 @@ class HistoryPage:
     newest_url: str | None
 
 
+@bp.app_template_global()
+def rolled_back_by(reference: str) -> str | None:
+    """For the receipts of every room: the reference of the transaction that undid this one, if one did."""
+    return queries.rolled_back_by(db.session(), reference)
+
+
 @bp.get("/wallet")
 @customer_required
 def home() -> ResponseReturnValue:

@@ -39,6 +39,9 @@ MAY = {
         POST /reports
         GET /login/second-factor
         POST /login/second-factor
+        POST /login/second-factor/challenge
+        POST /login/passkey
+        POST /login/passkey/challenge
         GET /password/forgot
         POST /password/forgot
         GET /password/forgot/sent
@@ -69,6 +72,7 @@ MAY = {
     PEOPLE: """
         GET /confirm
         POST /confirm
+        POST /confirm/challenge
         GET /settings/profile
         POST /settings/profile
         GET /settings/email
@@ -77,12 +81,21 @@ MAY = {
         GET /settings/password
         POST /settings/password
         POST /settings/factor-reset/cancel
+        GET /terms/acceptance
+        POST /terms/acceptance
         GET /settings/security
         GET /settings/security/app
         POST /settings/security/app
         POST /settings/security/app/code
         GET /settings/security/app/removal
         POST /settings/security/app/removal
+        GET /settings/security/passkeys/new
+        POST /settings/security/passkeys
+        POST /settings/security/passkeys/challenge
+        GET /settings/security/passkeys/<uuid:passkey_id>
+        POST /settings/security/passkeys/<uuid:passkey_id>
+        GET /settings/security/passkeys/<uuid:passkey_id>/removal
+        POST /settings/security/passkeys/<uuid:passkey_id>/removal
         GET /settings/security/recovery-codes
         POST /settings/security/recovery-codes
         POST /settings/security/recovery-codes/file
@@ -109,6 +122,15 @@ MAY = {
         POST /admin/customers/<int:user_id>/sign-out
         GET /admin/customers/<int:user_id>/factor-reset
         POST /admin/customers/<int:user_id>/factor-reset
+        GET /admin/transactions/<int:txn_id>/rollback
+        POST /admin/transactions/<int:txn_id>/rollback
+        POST /admin/approvals/<uuid:approval_id>/grant
+        POST /admin/approvals/<uuid:approval_id>/refusal
+        POST /admin/approvals/<uuid:approval_id>/withdrawal
+    """,
+    FINANCE_UP: """
+        GET /admin/approvals/
+        GET /admin/approvals/<uuid:approval_id>
     """,
 }
 
@@ -122,6 +144,11 @@ FRESH = {
     "POST /settings/security/app/code",
     "GET /settings/security/app/removal",
     "POST /settings/security/app/removal",
+    "GET /settings/security/passkeys/new",
+    "POST /settings/security/passkeys",
+    "POST /settings/security/passkeys/challenge",
+    "GET /settings/security/passkeys/<uuid:passkey_id>/removal",
+    "POST /settings/security/passkeys/<uuid:passkey_id>/removal",
     "GET /settings/security/recovery-codes",
     "POST /settings/security/recovery-codes",
     "POST /settings/sessions/<int:session_id>/end",
@@ -135,6 +162,11 @@ FRESH = {
     "POST /admin/customers/<int:user_id>/sign-out",
     "GET /admin/customers/<int:user_id>/factor-reset",
     "POST /admin/customers/<int:user_id>/factor-reset",
+    "GET /admin/transactions/<int:txn_id>/rollback",
+    "POST /admin/transactions/<int:txn_id>/rollback",
+    "POST /admin/approvals/<uuid:approval_id>/grant",
+    "POST /admin/approvals/<uuid:approval_id>/refusal",
+    "POST /admin/approvals/<uuid:approval_id>/withdrawal",
 }
 
 # What ends the session that asks for it, and so leads to the sign-in.

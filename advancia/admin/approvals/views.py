@@ -1,0 +1,106 @@
+"""Pages where a second person decides on what a first one has asked for."""
+
+from __future__ import annotations
+
+from uuid import UUID
+
+from flask import Blueprint, flash, request, url_for
+from flask.typing import ResponseReturnValue
+
+from advancia.admin.approvals import queries, services
+from advancia.admin.approvals.errors import AlreadyDecided
+from advancia.admin.approvals.forms import ApprovalFilters
+from advancia.admin.approvals.services import Decision
+from advancia.admin.forms import ReasonForm
+from advancia.admin.lists import PAGE_SIZE, before_here, listed
+from advancia.admin.rollbacks import queries as rollbacks
+from advancia.admin.rollbacks import services as rolling_back
+from advancia.core.db import Session, db, in_unit_of_work
+from advancia.core.errors import DomainError
+from advancia.core.permissions import Permission
+from advancia.web.access import confirmed, current_actor, staff_required
+from advancia.web.csrf import checked_by_its_form
+from advancia.web.forms import entered
+from advancia.web.htmx import render, see_other
+
+bp = Blueprint("approvals", __name__, url_prefix="/approvals")
+
+
+@bp.get("/")
+@staff_required(Permission.APPROVE)
+def index() -> ResponseReturnValue:
+    form = ApprovalFilters(formdata=request.args)
+    form.validate()
+    rows = queries.approvals(
+        db.session(), state=form.good("state"), before=before_here(), limit=PAGE_SIZE + 1
+    )
+    older = rows[PAGE_SIZE - 1].cursor if len(rows) > PAGE_SIZE else None
+    return render(
+        "admin/approvals/index.html", form=form, page=listed(rows[:PAGE_SIZE], older=older, form=form)
+    )
+
+
+@bp.get("/<uuid:approval_id>")
+@staff_required(Permission.APPROVE)
+def show(approval_id: UUID) -> ResponseReturnValue:
+    return _page(ReasonForm(), approval_id)
+
+
+@bp.post("/<uuid:approval_id>/grant")
+@staff_required(Permission.ROLL_BACK)
+@confirmed
+@checked_by_its_form
+def grant(approval_id: UUID) -> ResponseReturnValue:
+    return _decided(approval_id, Decision.GRANTED)
+
+
+@bp.post("/<uuid:approval_id>/refusal")
+@staff_required(Permission.ROLL_BACK)
+@confirmed
+@checked_by_its_form
+def refuse(approval_id: UUID) -> ResponseReturnValue:
+    return _decided(approval_id, Decision.REFUSED)
+
+
+@bp.post("/<uuid:approval_id>/withdrawal")
+@staff_required(Permission.ROLL_BACK)
+@confirmed
+@checked_by_its_form
+def withdraw(approval_id: UUID) -> ResponseReturnValue:
+    return _decided(approval_id, Decision.WITHDRAWN)
+
+
+def _decided(approval_id: UUID, decision: Decision) -> ResponseReturnValue:
+    form = ReasonForm()
+    if not form.validate_on_submit():
+        return _page(form, approval_id, status=422)
+    actor, words = current_actor(), entered(form.reason)
+
+    def decide(session: Session) -> None:
+        if decision is Decision.GRANTED:
+            rolling_back.grant(session, actor=actor, approval_id=approval_id, words=words)
+        else:
+            services.decide(session, actor=actor, approval_id=approval_id, decision=decision, words=words)
+
+    try:
+        in_unit_of_work(decide)
+    except AlreadyDecided as late:
+        flash(str(late), "info")
+        return see_other(url_for(".show", approval_id=approval_id))
+    except DomainError as refusal:
+        form.refuse(form.reason, str(refusal))
+        return _page(form, approval_id, status=422)
+    flash(f"{decision.capitalize()}.", "success")
+    return see_other(url_for(".show", approval_id=approval_id))
+
+
+def _page(form: ReasonForm, approval_id: UUID, status: int = 200) -> ResponseReturnValue:
+    session = db.session()
+    approval = queries.approval(session, approval_id)
+    return render(
+        "admin/approvals/show.html",
+        status=status,
+        form=form,
+        approval=approval,
+        preview=rollbacks.preview(session, int(approval.subject)),
+    )
