@@ -81,3 +81,12 @@ class AlreadySo(DomainError):
 
 class RoleRefused(DomainError):
     """Somebody may not have that role, or not be given it by that person; the text says why."""
+
+
+class FactorGone(DomainError):
+    """A password was to be set that is only good enough beside a second factor, which is not there any more."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Your second factor was removed meanwhile, so the password has to stand alone. Choose a longer one."
+        )

@@ -51,6 +51,7 @@ class OpenSession:
     second_factor_at: datetime | None
     password_at: datetime | None
     has_second_factor: bool
+    terms_version: str
 
 
 _OPEN_SESSION = (
@@ -66,6 +67,7 @@ _OPEN_SESSION = (
         UserSession.second_factor_at,
         UserSession.password_at,
         User.second_factor_since.is_not(None).label("has_second_factor"),
+        User.terms_version,
     )
     .join(User, User.id == UserSession.user_id)
     .where(timeouts.ends_at() > func.now(), User.suspended_at.is_(None))

@@ -38,6 +38,7 @@ class Visitor(UserMixin):  # type: ignore[misc]
     second_factor_at: datetime | None
     password_at: datetime | None
     has_second_factor: bool
+    terms_version: str
 
     def get_id(self) -> str:
         return self.token
@@ -68,6 +69,7 @@ def load(token: str) -> Visitor | None:
         second_factor_at=found.second_factor_at,
         password_at=found.password_at,
         has_second_factor=found.has_second_factor,
+        terms_version=found.terms_version,
     )
 
 

@@ -19,6 +19,9 @@ OPEN = sa.text("closed_at IS NULL")
 def upgrade() -> None:
     # Passwords from before stand alone: they had to have fifteen characters.
     op.add_column("users", sa.Column("password_alone", sa.Boolean(), server_default=sa.text("true"), nullable=False))
+    op.create_check_constraint(
+        op.f("ck_users_short_password_has_factor"), "users", "password_alone OR second_factor_since IS NOT NULL"
+    )
     _create(
         "password_reset",
         sa.Column("token_hash", sa.LargeBinary(), nullable=False),

@@ -135,16 +135,16 @@ def test_asking_anew_drops_what_was_asked_before(app, page, page_of, amara, aske
     assert email_of(app, amara) == other
 
 
-def test_asking_needs_a_fresh_proof(app, page_of, amara, new_email):
+def test_asking_needs_the_password_anew(app, page_of, amara, new_email):
     page = page_of(amara)
     page.get("/settings/email")
     change_row(
         app,
-        "UPDATE user_session SET confirmed_at = now() - interval '6 minutes' WHERE user_id = :id",
+        "UPDATE user_session SET password_at = now() - interval '6 minutes' WHERE user_id = :id",
         id=amara.id,
     )
 
-    assert page.get("/settings/email").location.startswith("/confirm?next=")
+    assert page.get("/settings/email").location.startswith("/confirm?")
     assert page.post("/settings/email", {"email": new_email}).location.startswith("/confirm")
 
 

@@ -9,10 +9,12 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
 
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import Busy
 from advancia.identity import blocklist, queries
+from advancia.identity.errors import FactorGone
 from advancia.identity.recovery import credentials
 from advancia.identity.services import password_rules, passwords
 from advancia.identity.services.hashing_turns import HashingTurns
@@ -294,3 +296,20 @@ def test_sign_ins_that_race_a_change_of_the_password_leave_no_session_of_the_old
     assert changed.result().status == 303
     assert [page.get("/wallet").status for page in strangers] == [303, 303, 303]
     assert owner.get("/wallet").status == 200
+
+
+def test_a_short_password_is_never_left_without_its_second_factor(app, customer):
+    amara = customer("Amara Okafor")
+    short = {"user_id": amara.id, "password_hash": stored_hash(app, amara), "stands_alone": False}
+    with app.app_context():
+        with pytest.raises(FactorGone), unit_of_work() as session:
+            credentials.set_password(session, **short)
+        with unit_of_work() as session:
+            session.execute(
+                text("UPDATE users SET second_factor_since = now() WHERE id = :id"), {"id": amara.id}
+            )
+            credentials.set_password(session, **short)
+        with pytest.raises(IntegrityError), unit_of_work() as session:
+            session.execute(
+                text("UPDATE users SET second_factor_since = NULL WHERE id = :id"), {"id": amara.id}
+            )

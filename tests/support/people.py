@@ -17,6 +17,7 @@ from advancia.core.money import Money
 from advancia.identity import queries
 from advancia.identity.models import User
 from advancia.identity.services import passwords, sign_up
+from advancia.web.public import TERMS_VERSION
 
 PASSWORD = "a long password for tests"
 
@@ -64,7 +65,7 @@ def _new_person(app: Flask, name: str, *, role: str) -> Customer:
                 email=email,
                 name=name,
                 password_hash=_password_hash(),
-                terms_version="test",
+                terms_version=TERMS_VERSION,
                 terms_accepted_at=utcnow(),
                 role=role,
             )

@@ -8,6 +8,7 @@ from sqlalchemy import func, select, update
 
 from advancia.core.db import Session
 from advancia.core.errors import Busy
+from advancia.identity.errors import FactorGone
 from advancia.identity.models import User
 from advancia.identity.recovery.models import EmailChange, PasswordReset
 from advancia.identity.services import passwords, sign_in
@@ -21,8 +22,13 @@ def set_password(session: Session, *, user_id: int, password_hash: str, stands_a
     """Store the new hash. Every open link to reset the password, and every change of address that waits, is dead.
 
     The failures at the old password are forgotten with it. `stands_alone` tells whether the password may be the only
-    factor. Sessions are the caller's to end.
+    factor; if not, and the second one was removed meanwhile, this raises `FactorGone`. The caller ends sessions.
     """
+    person = session.execute(
+        select(User.email, User.second_factor_since).where(User.id == user_id).with_for_update(key_share=True)
+    ).one()
+    if not stands_alone and person.second_factor_since is None:
+        raise FactorGone
     session.execute(
         update(User)
         .where(User.id == user_id)
@@ -32,7 +38,7 @@ def set_password(session: Session, *, user_id: int, password_hash: str, stands_a
             password_changed_at=func.clock_timestamp(),
         )
     )
-    sign_in.unlock(session, email=session.scalars(select(User.email).where(User.id == user_id)).one())
+    sign_in.unlock(session, email=person.email)
     close_resets(session, user_id=user_id)
     session.execute(
         update(EmailChange)

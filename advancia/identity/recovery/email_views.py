@@ -11,7 +11,7 @@ from advancia.identity.errors import AddressTaken, SameAddress, TooManyMails
 from advancia.identity.recovery import email_change
 from advancia.identity.recovery.blueprint import bp
 from advancia.identity.recovery.forms import NewEmailForm
-from advancia.web.access import actor_here, confirmed, current_actor, public, signed_in
+from advancia.web.access import actor_here, current_actor, fully_confirmed, public, signed_in
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other
@@ -23,14 +23,14 @@ STOPPED = "The change is stopped. Your address stays as it is."
 
 @bp.get("/settings/email")
 @signed_in
-@confirmed
+@fully_confirmed
 def email() -> ResponseReturnValue:
     return _page(NewEmailForm())
 
 
 @bp.post("/settings/email")
 @signed_in
-@confirmed
+@fully_confirmed
 @checked_by_its_form
 def ask_email_change() -> ResponseReturnValue:
     form = NewEmailForm()

@@ -65,11 +65,11 @@ def _finish(form: FinishFactorResetForm, waiting: Waiting, token: str) -> Respon
         return _page(form, waiting, token, status=422)
     new_hash = passwords.hashed(entered(form.password)) if form.password.data else None
     with unit_of_work() as session:
-        factor_reset.finish(session, actor=actor_here(waiting.user_id, waiting.role), token=token)
-        if new_hash:
+        if new_hash:  # first, since a short password may not be without a factor for a moment
             credentials.set_password(
                 session, user_id=waiting.user_id, password_hash=new_hash, stands_alone=True
             )
+        factor_reset.finish(session, actor=actor_here(waiting.user_id, waiting.role), token=token)
         session_token = visitor.start(session, user_id=waiting.user_id, second_factor=False)
     visitor.adopt(session_token)
     flash(DONE, "success")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wtforms import Field, PasswordField, StringField
+from wtforms import BooleanField, Field, HiddenField, PasswordField, StringField
 from wtforms.validators import DataRequired, InputRequired, Length, Optional, ValidationError
 
 from advancia.identity.forms import email_field
@@ -54,3 +54,10 @@ class ProfileForm(Form):
         description="As people who send you money see it.",
         validators=[DataRequired("Enter your name"), Length(max=80, message="Use at most 80 characters")],
     )
+
+
+class TermsForm(Form):
+    terms = BooleanField(
+        "I accept the new terms", validators=[DataRequired("Read and accept the terms to go on")]
+    )
+    next = HiddenField()
