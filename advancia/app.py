@@ -36,6 +36,7 @@ from advancia.web import (
     access,
     bodies,
     csrf,
+    doors,
     errors,
     filters,
     hosts,
@@ -136,6 +137,7 @@ def _install_extensions(app: Flask, settings: Settings) -> None:
     htmx.init_app(app)
     visitor.init_app(app)
     access.init_app(app)
+    doors.init_app(app, settings)
     limits.init_app(app, settings)
     csrf.init_app(app)
     typed.init_app(app)

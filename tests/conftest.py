@@ -78,6 +78,7 @@ class Servers:
             "SANDBOX_URL": "http://127.0.0.1:9",
             "SANDBOX_SECRET": SANDBOX_SECRET,
             "WEB_WORKERS": "1",
+            "WEB_THREADS": "64",  # in tests, as many browsers as they like are answered at once
             "LOG_LEVEL": "WARNING",
         }
 

@@ -62,7 +62,8 @@ def group() -> Group:
         return Group.MACHINES
     if request.method in SAFE_METHODS:
         return Group.PAGES
-    return Group.DOORS if declared is access.Access.PUBLIC else Group.CHANGES
+    is_door = declared is access.Access.PUBLIC and not current_user.is_authenticated
+    return Group.DOORS if is_door else Group.CHANGES
 
 
 def _limits() -> list[Any]:

@@ -50,6 +50,7 @@ class Product:
             "PUBLIC_URL": self.url,
             "SANDBOX_URL": f"http://127.0.0.1:{sandbox_port}",
             "LOG_LEVEL": "INFO",
+            "WEB_THREADS": "8",
             "TRUSTED_PROXIES": "1",  # so that tests may come from many addresses
         }
         python = sys.executable
