@@ -5,23 +5,29 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from functools import cache
 from typing import Any
 from uuid import uuid4
 
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from advancia import ledger
+from advancia.admin.rollbacks import services as rollbacks
+from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
-from advancia.identity.models import UserSession
+from advancia.identity.models import User, UserSession
+from advancia.identity.recovery import tokens
+from advancia.identity.recovery.models import EmailChange, FactorReset, PasswordReset
 from advancia.identity.sessions import services as sessions
 from advancia.payments import services as payments
 from advancia.wallet import queries as wallet
 from advancia.wallet.transfers import services as transfers
-from tests.support.people import PASSWORD, Customer, new_customer
+from tests.support.factors import give_passkey
+from tests.support.people import PASSWORD, Customer, new_customer, new_staff
 
 NOTE = "for the pineapples"
 
@@ -44,7 +50,7 @@ def place(app: Flask, route: str) -> Place:
     )
     path = route.partition(" ")[2]
     for variable in re.findall(r"<(?:\w+:)?(\w+)>", path):
-        if (make := MAKE.get(variable)) is None:
+        if (make := MAKE.get(variable) or MAKE.get(path.partition("<")[0])) is None:
             raise LookupError(f"Say in tests/security/objects.py how to make a {variable}, for {route}.")
         path = re.sub(rf"<(?:\w+:)?{variable}>", str(make(app, owner, friend)), path)
     return Place(path, fields(friend), owner, [owner.email, owner.handle, owner.name, NOTE])
@@ -107,6 +113,15 @@ def _transaction(app: Flask, owner: Customer, friend: Customer) -> int:
     return found.id
 
 
+def _approval(app: Flask, owner: Customer, friend: Customer) -> Any:
+    asker = new_staff(app, "admin")
+    txn_id = _transaction(app, owner, friend)
+    with app.app_context(), unit_of_work() as session:
+        return rollbacks.ask(
+            session, actor=actor(asker), txn_id=txn_id, reason="The customer asked for it.", allow_debt=False
+        )
+
+
 def _session(app: Flask, owner: Customer, _friend: Customer) -> int:
     with app.app_context(), unit_of_work() as session:
         sessions.start(
@@ -116,13 +131,61 @@ def _session(app: Flask, owner: Customer, _friend: Customer) -> int:
         return session.scalars(newest).one()
 
 
+def _given(app: Flask, row: Any) -> None:
+    with app.app_context(), unit_of_work() as session:
+        session.execute(update(User).where(User.id == row.user_id).values(second_factor_since=func.now()))
+        session.add(row)
+
+
+def _password_reset(app: Flask, owner: Customer, _friend: Customer) -> str:
+    token = tokens.new_token()
+    soon = utcnow() + timedelta(hours=1)
+    _given(app, PasswordReset(user_id=owner.id, token_hash=tokens.token_hash(token), expires_at=soon))
+    return token
+
+
+def _email_change(app: Flask, owner: Customer, _friend: Customer) -> str:
+    old, new = tokens.new_token(), tokens.new_token()
+    change = EmailChange(
+        user_id=owner.id,
+        old_email=owner.email,
+        new_email=f"new-{owner.email}",
+        old_token_hash=tokens.token_hash(old),
+        new_token_hash=tokens.token_hash(new),
+        expires_at=utcnow() + timedelta(hours=1),
+    )
+    _given(app, change)
+    return old
+
+
+def _factor_reset(app: Flask, owner: Customer, friend: Customer) -> str:
+    begun, ready = tokens.new_token(), tokens.new_token()
+    reset = FactorReset(
+        user_id=owner.id,
+        begun_by=friend.id,
+        reason="The phone is lost.",
+        begun_token_hash=tokens.token_hash(begun),
+        ready_token_hash=tokens.token_hash(ready),
+        created_at=utcnow() - timedelta(days=1),
+        ready_at=utcnow() - timedelta(minutes=1),
+        expires_at=utcnow() + timedelta(hours=1),
+    )
+    _given(app, reset)
+    return ready
+
+
+# By the variable's name; a token, which is a different thing in each route, by what stands before it.
 MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "transfer_id": _transfer,
     "deposit_id": _deposit,
     "reference": _movement,
     "txn_id": _transaction,
+    "approval_id": _approval,
     "user_id": lambda _app, owner, _friend: owner.id,
     "session_id": _session,
-    "token": lambda *_: "a-token-which-nobody-was-given",  # with a right one, whoever has it may
-    "name": lambda *_: "20261124-000000-none.eml",  # development alone, and open to all there
+    "passkey_id": lambda app, owner, _friend: give_passkey(app, owner),
+    "/password/reset/": _password_reset,
+    "/email-change/": _email_change,
+    "/factor-reset/": _factor_reset,
+    "/dev/mail/": lambda *_: "20261124-000000-none.eml",  # development alone, and open to all there
 }

@@ -36,6 +36,7 @@ MAY = {
         GET /health
         GET /api/health
         POST /webhooks/stripe
+        POST /webhooks/cryptomus
         POST /reports
         GET /login/second-factor
         POST /login/second-factor
