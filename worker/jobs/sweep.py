@@ -10,6 +10,7 @@ from advancia.core import outbox
 from advancia.core.jobs import Job
 from advancia.core.outbox import OutboxRow
 from advancia.identity.models import CountedTry, SignUp, User, UserSession
+from advancia.identity.recovery.models import EmailChange, PasswordReset
 from advancia.identity.services import sign_in
 from worker.tasks import Task, job
 
@@ -26,6 +27,8 @@ def sweep(task: Task) -> None:
         session.execute(delete(CountedTry).where(CountedTry.expires_at < func.now()))
         session.execute(delete(CountedTry).where(CountedTry.tried_at < old, _of_nobody()))
         session.execute(delete(SignUp).where(SignUp.created_at < old))
+        session.execute(delete(PasswordReset).where(PasswordReset.expires_at < old))
+        session.execute(delete(EmailChange).where(EmailChange.expires_at < old))
         ended_at = func.least(UserSession.ended_at, UserSession.expires_at)
         session.execute(delete(UserSession).where(ended_at < old))
 

@@ -26,4 +26,4 @@ def change(session: Session, *, actor: Actor, session_id: int, password_hash: st
         after={"sessions_ended": ended},
     )
     notices.tell(session, user_id=actor.user_id, notice=Notice.PASSWORD_CHANGED, address=actor.address)
-    return sessions.renew(session, session_id=session_id, second_factor=False)
+    return sessions.renew(session, session_id=session_id, second_factor=False, password=True)

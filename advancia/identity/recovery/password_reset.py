@@ -91,6 +91,8 @@ def person_of(session: Session, token: str) -> User:
 
 def finish(session: Session, *, token: str, actor: Actor, password_hash: str, stands_alone: bool) -> None:
     """Set the new password and end every session. Of two who use one link at once, one gets `LinkIsDead`."""
+    # The person first, then the link: as everybody locks them.
+    session.execute(select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True))
     used = session.scalar(
         update(PasswordReset)
         .where(
