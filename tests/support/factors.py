@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import Any, Protocol
+from uuid import UUID, uuid4
 
 from flask import Flask
 from sqlalchemy import select, update
@@ -12,8 +13,8 @@ from advancia.audit import records_by
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.core.outbox import OutboxRow
-from advancia.identity.factors.models import AuthenticatorApp
-from advancia.identity.factors.services import apps, totp
+from advancia.identity.factors.models import AuthenticatorApp, Passkey
+from advancia.identity.factors.services import account, apps, totp
 from advancia.identity.models import UserSession
 from tests.support.pages import Answer, Page
 
@@ -33,6 +34,25 @@ def enrol_totp(app: Flask, person: Person) -> bytes:
     with app.app_context(), unit_of_work() as session:
         apps.give(session, user_id=person.id, secret=secret, keyring=app.extensions["keyring"])
     return secret
+
+
+def give_passkey(app: Flask, person: Person, name: str = "A passkey") -> UUID:
+    """Give the person a passkey that no device holds, besides whatever they have, and return its id."""
+    passkey = Passkey(
+        id=uuid4(),
+        user_id=person.id,
+        user_handle=b"handle",
+        credential_id=uuid4().bytes,
+        credential=b"",
+        sign_count=0,
+        name=name,
+        synced=False,
+    )
+    passkey_id = passkey.id
+    with app.app_context(), unit_of_work() as session:
+        session.add(passkey)
+        account.added(session, user_id=person.id, session_id=None)
+    return passkey_id
 
 
 def code(secret: bytes, *, step: int = 0) -> str:

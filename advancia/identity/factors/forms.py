@@ -30,6 +30,13 @@ class CodeField(StringField):
         return ""
 
 
+class AnswerField(HiddenField):
+    """What a passkey has signed, put there by the script. The page never holds it again: it is good for one try."""
+
+    def _value(self) -> str:
+        return ""
+
+
 def app_code_field(label: str = "Code from your app") -> CodeField:
     return CodeField(
         label,
@@ -77,13 +84,13 @@ class NameForm(Form):
 
 
 class NewPasskeyForm(NameForm):
-    credential = HiddenField(
+    credential = AnswerField(
         validators=[DataRequired("Your browser has not made a passkey. Press the button to try again.")]
     )
 
 
 class PasskeySignInForm(Form):
-    credential = HiddenField(validators=[DataRequired()])
+    credential = AnswerField(validators=[DataRequired()])
     next = HiddenField()
 
 
@@ -96,7 +103,7 @@ class ProofForm(Form):
     password = PasswordField("Password", validators=[InputRequired("Enter your password")])
     code = app_code_field()
     recovery_code = recovery_code_field()
-    credential = HiddenField(
+    credential = AnswerField(
         validators=[DataRequired("Your browser has not shown a passkey. Press the button to try again.")]
     )
 

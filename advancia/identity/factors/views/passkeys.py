@@ -9,7 +9,6 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from advancia.core.db import db, unit_of_work
-from advancia.core.errors import NotFound
 from advancia.identity import visitor
 from advancia.identity.factors import queries
 from advancia.identity.factors.errors import PasskeyRefused, PasswordTooShort, StaffNeedsFactor
@@ -76,7 +75,6 @@ def passkey(passkey_id: UUID) -> ResponseReturnValue:
 
 @bp.post("/settings/security/passkeys/<uuid:passkey_id>")
 @signed_in
-@checked_by_its_form
 def rename_passkey(passkey_id: UUID) -> ResponseReturnValue:
     found, form = _own(passkey_id), NameForm()
     if not form.validate_on_submit():
@@ -107,8 +105,6 @@ def revoke_passkey(passkey_id: UUID) -> ResponseReturnValue:
                 session_id=current_user.session_id,
                 passkey_id=passkey_id,
             )
-    except NotFound:  # the first click of a double one has done it
-        return see_other(url_for(".security"))
     except (StaffNeedsFactor, PasswordTooShort) as refusal:
         flash(str(refusal), "error")
         return see_other(url_for(".security"))
