@@ -197,6 +197,7 @@ def _books(last: int) -> list[Part]:
             [
                 _rows(sql.ACCOUNT),
                 _rows(sql.HOLDS, after=0),
+                _rows(sql.REFUNDS, after=0),
                 _rows(sql.ROLLUPS, after=0),
                 _rows(sql.ROLLED_UP_ACCOUNTS),
                 _rows(sql.FILING),
@@ -236,9 +237,10 @@ def _transactions(after: int, last: int, upto: int) -> list[Task]:
 
 def _of_transactions(after: int, upto: int) -> Task:
     def task(connection: Connection) -> list[Difference]:
-        rows = connection.execute(
-            text(sql.TRANSACTIONS), {"after": after, "upto": upto, "most": NAMED_AT_MOST}
-        )
+        suspects = connection.scalars(text(sql.SUSPECTS), {"after": after, "upto": upto}).all()
+        if not suspects:
+            return []
+        rows = connection.execute(text(sql.TRANSACTIONS), {"ids": sorted(suspects)[:NAMED_AT_MOST]})
         return [Difference(check, told) for row in rows for check, told in _told_of_transaction(row)]
 
     return task
@@ -290,6 +292,7 @@ def _news(after: int, upto: int) -> list[Part]:
             [
                 _rows(sql.ACCOUNT),
                 _rows(sql.HOLDS, after=after),
+                _rows(sql.REFUNDS, after=after),
                 _rows(sql.ROLLUPS, after=after),
                 _rows(sql.CHECKPOINTS_WITHOUT_ACCOUNT),
                 _rows(sql.SEALS_BEYOND),

@@ -225,6 +225,41 @@ def test_a_changed_row_is_found_and_named(copy, column, statement, found_by, nam
     )
 
 
+UNDER_ONE_PAYMENT = """
+    update ledger.txn set refunds_id = 1,
+           fingerprint = ledger.linked_fingerprint(
+             ledger.fingerprint(reference, kind, '{{0,{user}}}', '{{USD,USD}}', '{{clearing.sandbox,available}}',
+                                '{{700,-700}}', meta, effective_at), false, null, null, 1)
+    where id = 4
+"""
+
+
+@pytest.mark.parametrize("full", [True, False])
+def test_refunds_beyond_what_the_customer_got_are_found_though_each_is_right_by_itself(scratch, full):
+    bank = Bank(scratch.engine)
+    for number in (1, 2):
+        bank.pay_in(AMARA, usd("10.00"), reference=f"paid:{number}")
+    for number in (1, 2):
+        bank.do(
+            ledger.refund,
+            transaction_reference=f"paid:{number}",
+            reference=f"back:{number}",
+            amount=usd("7.00"),
+        )
+
+    def report() -> check.LedgerReport:
+        with scratch.session() as session:
+            return check.run(session) if full else check.run_quick(session)
+
+    if full:
+        assert report().verdict == "proven"
+    scratch.remember()
+    scratch.tamper(UNDER_ONE_PAYMENT.format(user=AMARA))
+    assert [str(each) for each in report().differences] == [
+        "refund: the refunds of transaction 1 sum to 1400; what the customer got by it is 1000"
+    ]
+
+
 def test_no_column_is_forgotten_here(app_connection):
     columns = app_connection.execute(
         "select table_name || '.' || column_name from information_schema.columns"
