@@ -7,10 +7,13 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from advancia.config import Settings
+from advancia.core.jobs import Job
 
 NAME = "advancia"
 PERFORM = "worker.tasks.perform"
 JOB_TIMEOUT_SECONDS = 300
+# The full proof reads every entry there ever was: some minutes for each hundred million.
+LONGER_SECONDS = {Job.PROVE_LEDGER.value: 6 * 3600}
 
 
 def connection(settings: Settings) -> Redis:
@@ -22,6 +25,11 @@ def connection(settings: Settings) -> Redis:
 
 def queue(redis: Redis) -> Queue:
     return Queue(NAME, connection=redis, serializer=JSONSerializer, default_timeout=JOB_TIMEOUT_SECONDS)
+
+
+def longest(kind: str) -> int:
+    """For how many seconds a job of that kind may run before it is broken off."""
+    return LONGER_SECONDS.get(kind, JOB_TIMEOUT_SECONDS)
 
 
 def job_id(outbox_id: int, attempts: int) -> str:

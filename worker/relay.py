@@ -50,7 +50,7 @@ def ring_due_rows(session: Session, doorbell: Queue) -> int:
     """Ring for the rows that are due and not yet, or no longer, in the queue; return how many were looked at."""
     lost = func.now() - PATIENCE
     rows = session.execute(
-        select(OutboxRow.id, OutboxRow.attempts, OutboxRow.handed_at)
+        select(OutboxRow.id, OutboxRow.kind, OutboxRow.attempts, OutboxRow.handed_at)
         .where(
             OutboxRow.done_at.is_(None),
             OutboxRow.parked_at.is_(None),
@@ -65,7 +65,8 @@ def ring_due_rows(session: Session, doorbell: Queue) -> int:
         return 0
     # Under load a ring may wait for longer than our patience; ringing again would only lengthen the queue.
     waiting = set(doorbell.job_ids) if any(row.handed_at for row in rows) else set()
-    _ring(doorbell, [name for row in rows if (name := bell.job_id(row.id, row.attempts)) not in waiting])
+    rings = {bell.job_id(row.id, row.attempts): bell.longest(row.kind) for row in rows}
+    _ring(doorbell, {name: seconds for name, seconds in rings.items() if name not in waiting})
     session.execute(
         update(OutboxRow).where(OutboxRow.id.in_([row.id for row in rows])).values(handed_at=func.now())
     )
@@ -85,14 +86,20 @@ def _ring_and_wait(app: Flask, doorbell: Queue, listener: psycopg.Connection, st
             pass
 
 
-def _ring(doorbell: Queue, job_ids: list[str]) -> None:
+def _ring(doorbell: Queue, rings: dict[str, int]) -> None:
+    """Enqueue jobs by their ids, each with the seconds that it may take."""
     with doorbell.connection.pipeline() as pipeline:
         doorbell.enqueue_many(
             [
                 Queue.prepare_data(
-                    bell.PERFORM, args=(int(name.split("-")[1]),), job_id=name, result_ttl=0, failure_ttl=3600
+                    bell.PERFORM,
+                    args=(int(name.split("-")[1]),),
+                    job_id=name,
+                    timeout=seconds,
+                    result_ttl=0,
+                    failure_ttl=3600,
                 )
-                for name in job_ids
+                for name, seconds in rings.items()
             ],
             pipeline=pipeline,
         )

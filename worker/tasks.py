@@ -9,15 +9,19 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from flask import current_app
+from sqlalchemy import func, update
+
 from advancia.core import context, log, outbox
 from advancia.core.db import Session, db, unit_of_work
 from advancia.core.jobs import Job
-from advancia.core.outbox import Claim
+from advancia.core.outbox import Claim, OutboxRow
 from worker import jobs
 
 JobFunction = Callable[..., None]
@@ -55,6 +59,29 @@ class Task:
             if not outbox.mark_done(session, self.claim.outbox_id):
                 raise DoneElsewhere
             yield session
+
+    @contextmanager
+    def kept(self, *, every: float = outbox.PATIENCE.total_seconds() / 3) -> Iterator[None]:
+        """Let nobody take this run for lost as long as it works: for jobs that may outlast the outbox's patience.
+
+        A thread says every so many seconds that the row is still in hand; it ends with the run, or with its process.
+        """
+        app = current_app._get_current_object()  # type: ignore[attr-defined]  # noqa: SLF001 - a thread needs it whole
+        over = threading.Event()
+
+        def say() -> None:
+            while not over.wait(every):
+                with app.app_context(), unit_of_work() as session:
+                    in_hand = update(OutboxRow).where(OutboxRow.id == self.claim.outbox_id)
+                    session.execute(in_hand.values(handed_at=func.now()))
+
+        voice = threading.Thread(target=say, daemon=True)
+        voice.start()
+        try:
+            yield
+        finally:
+            over.set()
+            voice.join()
 
 
 def job(name: Job) -> Callable[[Function], Function]:

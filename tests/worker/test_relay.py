@@ -13,8 +13,10 @@ from advancia.config import load_settings
 from advancia.core import outbox
 from advancia.core.db import unit_of_work
 from advancia.core.jobs import Job
+from tests.support.servers import eventually
 from worker import queue as bell
 from worker.relay import ring_due_rows
+from worker.tasks import Task
 
 
 @pytest.fixture
@@ -111,3 +113,31 @@ def test_two_relays_do_not_ring_for_the_same_row(app, row, doorbell):
         ring_due_rows(session, doorbell)
         with app.app_context(), unit_of_work() as other:
             assert ring_due_rows(other, doorbell) == 0
+
+
+def test_a_job_that_takes_long_and_says_so_is_not_taken_for_lost(row, doorbell):
+    with unit_of_work() as session:
+        claim = outbox.claim(session, row)
+    assert claim is not None
+    let_time_pass(row, 60)
+    with Task(claim).kept(every=0.01):
+        eventually(lambda: handed_ago(row) < 1, "the run says that it is at work")
+        assert ring(doorbell) == []
+    let_time_pass(row, 60)
+    assert ring(doorbell) == [f"outbox-{row}-1"]
+
+
+def handed_ago(row) -> float:
+    with unit_of_work() as session:
+        return session.scalar(
+            text("SELECT extract(epoch FROM clock_timestamp() - handed_at) FROM outbox WHERE id = :id"),
+            {"id": row},
+        )
+
+
+def test_the_full_proof_may_take_as_long_as_it_needs_and_other_jobs_may_not(row, doorbell):
+    with unit_of_work() as session:
+        outbox.put(session, Job.PROVE_LEDGER)
+    ring(doorbell)
+    allowed = [job.timeout for job in doorbell.jobs]
+    assert allowed == [bell.JOB_TIMEOUT_SECONDS, bell.LONGER_SECONDS[Job.PROVE_LEDGER.value]]
