@@ -70,8 +70,8 @@ def credit(session: Session, *, actor: Actor, stray_id: int, user_id: int, reaso
     amount = amount_of(stray)
     if amount is None:
         raise NotFound
-    _decide(session, stray, actor, "credited", reason)
     stray.user_id = user_id
+    _decide(session, stray, actor, "credited", reason)
     if stray.deposit_id is not None:
         deposit = session.get(Deposit, stray.deposit_id, with_for_update=True)
         if deposit is not None and deposit.user_id == user_id and deposit.asset == stray.asset:

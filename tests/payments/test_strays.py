@@ -1,0 +1,222 @@
+"""Money that fits no deposit: it lies in suspense with a reason until staff decide."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from uuid import uuid4
+
+import httpx
+import pytest
+import stripe
+from sqlalchemy import select, text
+
+from advancia import ledger
+from advancia.core.context import Actor
+from advancia.core.db import db, unit_of_work
+from advancia.core.errors import NotFound
+from advancia.core.money import Money, asset
+from advancia.payments.errors import AlreadyDecided
+from advancia.payments.models import StrayPayment
+from advancia.payments.strays import services as strays
+from tests.payments.test_any_order import House
+from tests.support.payments import SECRET, pass_on
+from tests.support.people import new_staff
+
+
+@pytest.fixture
+def amara(customer):
+    return customer("Amara Okafor")
+
+
+@pytest.fixture
+def finance(app):
+    return Actor(new_staff(app, "finance").id, "finance", "10.0.0.1", None)
+
+
+@pytest.fixture
+def house(app):
+    return House(app)
+
+
+@pytest.fixture
+def tell_all(page, sandbox, work_through):
+    """Pass on every event that the provider has made, and work them off."""
+
+    def tell():
+        for event in sandbox.deliveries():
+            assert pass_on(page, event).status == 200
+        work_through()
+
+    return tell
+
+
+def stray_of(app, payment_id):
+    with app.app_context():
+        return db.session.scalars(
+            select(StrayPayment).where(StrayPayment.payment_id == payment_id)
+        ).one_or_none()
+
+
+def newest_event(app):
+    with app.app_context():
+        return db.session.execute(
+            text("SELECT state, outcome FROM webhook_event ORDER BY id DESC LIMIT 1")
+        ).one()
+
+
+def pay_elsewhere(sandbox, amount, currency):
+    client = stripe.StripeClient(SECRET, base_addresses={"api": sandbox.url})
+    return client.v1.payment_intents.create({"amount": amount, "currency": currency, "confirm": True}).id
+
+
+def suspend(app, customer, *, since="now()"):
+    with app.app_context(), unit_of_work() as session:
+        session.execute(text(f"UPDATE users SET suspended_at = {since} WHERE id = :id"), {"id": customer.id})
+
+
+def test_a_payment_begun_elsewhere_goes_into_suspense_once(app, sandbox, house, tell_all, books):
+    payment = pay_elsewhere(sandbox, 25_00, "usd")
+    tell_all()
+    tell_all()
+
+    stray = stray_of(app, payment)
+    assert (stray.state, stray.amount, stray.asset) == ("open", 2500, "USD")
+    assert "no checkout of ours" in stray.reason
+    assert house.changes == {("suspense", "USD"): 25_00, ("clearing.sandbox", "USD"): -25_00}
+    books.prove()
+
+
+def test_a_currency_that_the_books_do_not_keep_is_noted_and_not_posted(app, sandbox, house, tell_all):
+    payment = pay_elsewhere(sandbox, 500, "eur")
+    tell_all()
+
+    stray = stray_of(app, payment)
+    assert (stray.state, stray.amount, stray.words) == ("open", None, "500 of the smallest unit of EUR")
+    assert house.changes == {}
+
+
+def test_a_checkout_of_no_deposit_is_parked_and_its_money_is_not_lost(
+    app, sandbox, begun, amara, house, tell_all
+):
+    deposit = begun(amara, "40.00")
+    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False)
+    with app.app_context(), unit_of_work() as session:
+        session.execute(text("DELETE FROM deposit WHERE id = :id"), {"id": deposit.id})
+    tell_all()
+
+    intent = sandbox.cards.checkouts.page(deposit.checkout_id)["payment_intent"]
+    assert stray_of(app, intent).amount == 4000
+    assert house.changes == {("suspense", "USD"): 40_00, ("clearing.sandbox", "USD"): -40_00}
+    assert newest_event(app).state == "parked"
+    assert (
+        "put into suspense" in newest_event(app).outcome or "in suspense already" in newest_event(app).outcome
+    )
+
+
+def test_a_payment_for_a_suspended_account_waits_and_is_never_credited_beside_it(
+    app, sandbox, begun, amara, house, tell_all, books, finance, page
+):
+    deposit = begun(amara, "40.00")
+    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False)
+    suspend(app, amara)
+    tell_all()
+    assert books.entry_count(amara) == 0
+    suspend(app, amara, since="NULL")
+    for event in sandbox.deliveries():  # their provider sends them again, under other ids
+        pass_on(page, event)
+    with app.app_context(), unit_of_work() as session:
+        from advancia.webhooks import queries, services
+
+        for row in queries.inbox(session, provider="sandbox", size=2):
+            services.replay(session, event_id=row.id)
+    tell_all()
+    assert books.entry_count(amara) == 0
+    assert house.changes == {("suspense", "USD"): 40_00, ("clearing.sandbox", "USD"): -40_00}
+
+    stray = stray_of(app, sandbox.cards.checkouts.page(deposit.checkout_id)["payment_intent"])
+    with app.app_context(), unit_of_work() as session:
+        strays.credit(session, actor=finance, stray_id=stray.id, user_id=amara.id, reason="Reinstated")
+    tell_all()
+    assert str(books.available(amara)) == "40.00 USD"
+    assert house.changes == {("clearing.sandbox", "USD"): -40_00}
+
+
+def test_the_customer_is_told_that_somebody_looks_at_it(app, begun, sandbox, amara, page_of, tell_all):
+    deposit = begun(amara, "25.00", "USDT")
+    page = page_of(amara)
+    httpx.post(deposit.url, data={"outcome": "wrong-network"}, trust_env=False)
+    httpx.post(deposit.url, data={"outcome": "confirm"}, trust_env=False)
+    tell_all()
+
+    shown = page.get(f"/deposits/{deposit.id}").text
+    assert "Being checked" in shown
+    assert "we look at it by hand" in shown
+
+
+def test_coins_over_another_network_wait_for_staff_and_can_be_credited_once(
+    app, sandbox, begun, amara, house, tell_all, books, finance
+):
+    deposit = begun(amara, "25.00", "USDT")
+    for outcome in ("wrong-network", "confirm"):
+        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+    tell_all()
+    stray = stray_of(app, deposit.checkout_id)
+    assert "bsc" in stray.reason
+    with app.app_context(), unit_of_work() as session:
+        strays.credit(session, actor=finance, stray_id=stray.id, user_id=amara.id, reason="It is theirs")
+    with pytest.raises(AlreadyDecided), app.app_context(), unit_of_work() as session:
+        strays.credit(session, actor=finance, stray_id=stray.id, user_id=amara.id, reason="Again")
+    tell_all()
+
+    assert books.available(amara, "USDT") == Money.of("25", "USDT")
+    with app.app_context():
+        assert (
+            db.session.scalar(text("SELECT state FROM deposit WHERE id = :id"), {"id": deposit.id}) == "paid"
+        )
+    books.prove()
+
+
+def test_coins_in_suspense_that_are_given_back_leave_nothing(app, sandbox, begun, amara, tell_all, books):
+    with app.app_context():
+        before = ledger.balance(db.session(), ledger.house("suspense"), asset("USDT"))
+    deposit = begun(amara, "25.00", "USDT")
+    for outcome in ("wrong-network", "confirm"):
+        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+    tell_all()
+    for outcome in ("give-back", "given-back"):
+        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+    tell_all()
+
+    assert stray_of(app, deposit.checkout_id).state == "returned"
+    assert books.entry_count(amara) == 0
+    with app.app_context():
+        assert ledger.balance(db.session(), ledger.house("suspense"), asset("USDT")) == before
+        assert (
+            db.session.scalar(text("SELECT state FROM deposit WHERE id = :id"), {"id": deposit.id})
+            == "returned"
+        )
+
+
+def test_coins_of_a_kind_that_we_do_not_keep_are_noted(app, sandbox, begun, amara, house, tell_all, finance):
+    deposit = begun(amara, "0.01", "BTC")
+    sandbox.invoices.send(deposit.checkout_id, Decimal(3), code="DOGE")
+    sandbox.invoices.confirm(deposit.checkout_id)
+    tell_all()
+
+    stray = stray_of(app, deposit.checkout_id)
+    assert (stray.amount, stray.words.split()[-1]) == (None, "DOGE")
+    assert house.changes == {}
+    with pytest.raises(NotFound), app.app_context(), unit_of_work() as session:
+        strays.credit(session, actor=finance, stray_id=stray.id, user_id=amara.id, reason="?")
+
+
+def test_an_invoice_of_no_deposit_goes_into_suspense(app, sandbox, house, tell_all):
+    invoice = sandbox.invoices.create(
+        {"amount": "0.01", "currency": "BTC", "order_id": str(uuid4()), "url_callback": "http://127.0.0.1:9/"}
+    )
+    sandbox.invoices.send(invoice["id"], Decimal("0.01"))
+    sandbox.invoices.confirm(invoice["id"])
+    tell_all()
+
+    assert stray_of(app, invoice["id"]).amount == 1_000_000
+    assert house.changes == {("suspense", "BTC"): 1_000_000, ("clearing.sandbox_crypto", "BTC"): -1_000_000}
