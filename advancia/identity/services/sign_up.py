@@ -168,16 +168,15 @@ def _send_code(session: Session, claim: SignUp, *, key: str) -> None:
     claim.code_hash = _code_hash(key, claim.id, code)
     claim.code_expires_at = utcnow() + CODE_VALID_FOR
     claim.wrong_codes = 0
-    if claim.user_exists:
-        outbox.put(session, Job.SEND_EMAIL, template="account_exists", to=claim.email, facts={})
-        return
+    # To encrypt a secret takes time, so both mails have one, though only the code's is any good.
+    template, secret = ("account_exists", "filling") if claim.user_exists else ("verify_code", "code")
     outbox.put(
         session,
         Job.SEND_EMAIL,
-        template="verify_code",
+        template=template,
         to=claim.email,
         facts={"minutes": int(CODE_VALID_FOR.total_seconds() // 60)},
-        secret={"code": code},
+        secret={secret: code},
     )
 
 
