@@ -11,6 +11,7 @@ from advancia.config import Settings
 from advancia.web import reports
 
 STRIPE_CHECKOUT = "https://checkout.stripe.com"
+CRYPTOMUS_PAGES = "https://pay.cryptomus.com"
 ONE_YEAR = 31_536_000
 
 # What a browser may offer to a page, each taken away unless it stands below: a script that should not be here finds
@@ -92,10 +93,13 @@ def policy(nonce: str, form_targets: str) -> str:
 
 
 def checkout_origins(settings: Settings) -> tuple[str, ...]:
-    """Where a form of ours may lead the browser: the checkout of the provider in use."""
+    """Where a form of ours may lead the browser: the payment pages of the providers in use."""
+    origins = []
     if settings.stripe_secret_key:
-        return (STRIPE_CHECKOUT,)
-    if settings.sandbox_url:
+        origins.append(STRIPE_CHECKOUT)
+    if settings.cryptomus_merchant:
+        origins.append(CRYPTOMUS_PAGES)
+    if settings.sandbox_url and not settings.stripe_secret_key:
         parts = urlsplit(settings.sandbox_url)
-        return (f"{parts.scheme}://{parts.netloc}",)
-    return ()
+        origins.append(f"{parts.scheme}://{parts.netloc}")
+    return tuple(origins)
