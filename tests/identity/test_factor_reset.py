@@ -11,6 +11,7 @@ from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
 from advancia.identity.errors import ResetRefused
 from advancia.identity.recovery import factor_reset
+from tests.support.factors import enrol_totp
 from tests.support.pages import InProcess, Page, adopt_session
 from tests.support.people import new_staff
 from tests.support.recovery import audited, mails_to, newest_link
@@ -120,6 +121,33 @@ def test_link_and_password_take_the_factor_away_and_lead_to_a_new_one(
         1,
         0,
     ]
+
+
+def test_the_lost_app_opens_nothing_afterwards(app, page, customer, sam, work, settings):
+    bilal = customer("Bilal Haddad")
+    enrol_totp(app, bilal)
+    begin(app, sam, bilal)
+    work()
+    assert (
+        Page(InProcess(app)).submit("/login", email=bilal.email, password=bilal.password).location
+        != "/wallet"
+    )
+    let_a_day_pass(app, bilal)
+    work()
+    page.submit(newest_link(settings, bilal.email), FORM, current=bilal.password)
+
+    assert value_of(app, "SELECT count(*) FROM authenticator_app WHERE user_id = :id", id=bilal.id) == 0
+    again = Page(InProcess(app)).submit("/login", email=bilal.email, password=bilal.password)
+    assert again.location == "/wallet"
+
+
+def test_the_pages_of_settings_warn_of_a_reset_that_is_under_way(app, amara, begun):
+    signed_in = adopt_session(Page(InProcess(app)), app, amara)
+
+    for page in ("profile", "security"):
+        assert (
+            len(signed_in.get(f"/settings/{page}").all("form[action='/settings/factor-reset/cancel']")) == 1
+        )
 
 
 def test_the_link_alone_does_nothing_and_wrong_passwords_are_counted(app, page, amara, ready):

@@ -10,6 +10,7 @@ from redis import Redis
 from sqlalchemy import text
 
 from advancia.core.db import db, unit_of_work
+from tests.support.factors import code, enrol_totp
 from tests.support.pages import InProcess, Page, adopt_session
 from tests.support.people import new_staff
 from tests.support.recovery import audited, link_in, mails_to, newest_link
@@ -67,19 +68,26 @@ def test_a_reset_ends_every_session(app, page, page_of, amara, link):
     assert telephone.get("/wallet").status == laptop.get("/wallet").status == 303
 
 
-def test_a_reset_never_passes_the_second_factor(app, page, amara, link, settings):
-    change_row(app, "UPDATE users SET second_factor_since = now() WHERE id = :id", id=amara.id)
+def test_a_reset_never_passes_the_second_factor(app, page, amara, link):
+    secret = enrol_totp(app, amara)
     opened = page.get(link)
     assert "and your second factor" in opened.text
     page.submit_form(opened, "form#reset-form", password=NEW)
 
-    with app.app_context():
-        since = db.session.scalar(
-            text("SELECT second_factor_since FROM users WHERE id = :id"), {"id": amara.id}
-        )
-    assert since is not None
-    log_in(page, amara.email, NEW)
+    waiting = log_in(page, amara.email, NEW)
+    assert waiting.location == "/login/second-factor"
     assert page.get("/wallet").status == 303
+    assert page.submit(waiting.location, code=code(secret)).location == "/wallet"
+
+
+def test_a_sign_in_that_waits_for_its_second_factor_ends_with_the_password_it_began_with(app, amara, link):
+    secret = enrol_totp(app, amara)
+    waiting, elsewhere = Page(InProcess(app)), Page(InProcess(app))
+    opened = waiting.follow(log_in(waiting, amara.email, amara.password))
+    elsewhere.submit(link, "form#reset-form", password=NEW)
+
+    assert waiting.submit_form(opened, code=code(secret)).headers.get("Location") != "/wallet"
+    assert waiting.get("/wallet").status == 303
 
 
 def test_a_link_works_once(page, link):
