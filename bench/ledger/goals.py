@@ -74,6 +74,7 @@ class Goals:
         full, grouped = f"full check, {large}", f"sum and count by account, {large}"
         quick = f"quick check of {self.scale.news} transactions"
         return [
+            self._full_check(f"accounts of the {full}", grouped),
             self._full_check(full, grouped),
             self._at_least(0.9, full, f"full check, {medium}"),
             self._at_most_as_long(1.1, f"{quick}, {large}", f"{quick}, {medium}"),

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from advancia.config import sqlalchemy_url
 from advancia.core.money import Money, asset
-from advancia.ledger import Posting, available, check, seals
+from advancia.ledger import Posting, available, check, check_sql, seals
 from advancia.ledger.batches import BatchItem, post_many
 from bench.calls import Once
 from bench.runner import Contender, NotHere
@@ -40,6 +40,9 @@ class Proof:
         before = None if smallest == self.label else f"{quick}, {smallest}"
         return [
             Once(grouped, self._group, unit="entries"),
+            Once(
+                f"accounts of the full check, {self.label}", self._accounts, unit="entries", against=grouped
+            ),
             Once(f"full check, {self.label}", self._full, unit="entries", against=grouped),
             Once(
                 f"{quick}, {self.label}",
@@ -53,6 +56,13 @@ class Proof:
     def _group(self) -> float:
         with Session(self.engine) as session:
             session.execute(GROUPED).all()
+        return self.entries
+
+    def _accounts(self) -> float:
+        """The one pass of the full check that proves every balance, number and chain."""
+        with Session(self.engine) as session:
+            if session.execute(text(check_sql.ACCOUNTS), {"seed": 1}).all():
+                raise NotHere("the accounts are wrong")
         return self.entries
 
     def _full(self) -> float:

@@ -87,7 +87,14 @@ class Suite:
         for clients in scale.clients:
             found.append(by_sql.tpcb(server, tpcb, clients, warm_up=scale.warm_up))
             found += by_sql.plain(server, plain, clients, customers=scale.customers, warm_up=scale.warm_up)
-            ours = by_sql.ours(server, database, clients, customers=scale.customers, warm_up=scale.warm_up)
+            ours = by_sql.ours(
+                server,
+                database,
+                clients,
+                customers=scale.customers,
+                warm_up=scale.warm_up,
+                with_fee=clients == scale.many_clients,
+            )
             found += ours
             if clients == scale.many_clients:
                 found.append(WithSealer(ours[0]))
@@ -102,7 +109,13 @@ class Suite:
         scale, server = self.scale, self.server
         found: list[Contender] = []
         for clients in scale.clients:
-            found += by_python.ours(server, database, clients, customers=scale.customers)
+            found += by_python.ours(
+                server,
+                database,
+                clients,
+                customers=scale.customers,
+                in_autocommit=clients == scale.many_clients,
+            )
         if scale.peers:
             self.say("installing the peers")
             found += self.peers.hordak(server, sorted({1, scale.many_clients}))

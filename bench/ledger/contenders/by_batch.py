@@ -21,7 +21,7 @@ def batches(
     kinds += [(middle, "each by itself", 0.0), (middle, f"each by itself, {REFUSED:.0%} refused", REFUSED)]
     found: list[Contender] = []
     for size, how, refused in kinds:
-        for number in clients:
+        for number in clients if how == "atomic" else clients[-1:]:
             name = f"post_many of {size}, {how}, {counted(number)}"
             if importlib.util.find_spec("advancia.ledger.batches") is None:
                 found.append(Absent(name, "there is no post_many yet"))

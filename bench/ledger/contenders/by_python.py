@@ -37,34 +37,28 @@ class Absent:
         return
 
 
-def ours(server: Server, database: str, clients: int, *, customers: int) -> list[Crew]:
+def ours(server: Server, database: str, clients: int, *, customers: int, in_autocommit: bool) -> list[Crew]:
+    """Our API, the same call by the driver alone, and if wanted that call in one round trip."""
     told = {"url": server.url(database), "customers": customers}
     bare = f"psycopg, {counted(clients)}"
-    return [
-        Crew(
-            f"Python API, {counted(clients)}",
-            f"{WORKERS}.by_api",
+
+    def crew(name: str, worker: str, *, against: str | None = bare, **more: bool) -> Crew:
+        return Crew(
+            name,
+            f"{WORKERS}.{worker}",
             server=server,
             clients=clients,
-            told=told,
-            against=bare,
-        ),
-        Crew(
-            bare,
-            f"{WORKERS}.by_psycopg",
-            server=server,
-            clients=clients,
-            told={**told, "autocommit": False},
-        ),
-        Crew(
-            f"psycopg in autocommit, {counted(clients)}",
-            f"{WORKERS}.by_psycopg",
-            server=server,
-            clients=clients,
-            told={**told, "autocommit": True},
-            against=bare,
-        ),
+            told={**told, **more},
+            against=against,
+        )
+
+    found = [
+        crew(f"Python API, {counted(clients)}", "by_api"),
+        crew(bare, "by_psycopg", against=None, autocommit=False),
     ]
+    if in_autocommit:
+        found.append(crew(f"psycopg in autocommit, {counted(clients)}", "by_psycopg", autocommit=True))
+    return found
 
 
 class Peers:

@@ -87,8 +87,10 @@ def plain_with_keys(server: Server, database: str, clients: int, *, customers: i
     )
 
 
-def ours(server: Server, database: str, clients: int, *, customers: int, warm_up: bool) -> list[Pgbench]:
-    """`ledger.post`: between two customers, between a customer and one house account, and with a fee."""
+def ours(
+    server: Server, database: str, clients: int, *, customers: int, warm_up: bool, with_fee: bool
+) -> list[Pgbench]:
+    """`ledger.post`: between two customers, between a customer and one house account, and if wanted with a fee."""
     return [
         Pgbench(
             f"ledger.post, {name}, {counted(clients)}",
@@ -100,5 +102,9 @@ def ours(server: Server, database: str, clients: int, *, customers: int, warm_up
             variables={"customers": customers},
             warm_up=warm_up,
         )
-        for name, script in (("uniform", "uniform"), ("hot", "hot"), ("3 legs", "three"))
+        for name, script in (
+            ("uniform", "uniform"),
+            ("hot", "hot"),
+            *([("3 legs", "three")] if with_fee else []),
+        )
     ]
