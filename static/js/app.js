@@ -99,10 +99,10 @@
     });
   });
 
-  /* Plain forms: the second click of a double click goes nowhere. */
+  /* Plain forms: the second click of a double click goes nowhere; but a form that gives a file leaves the page there. */
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (event.defaultPrevented || form.method !== "post") return;
+    if (event.defaultPrevented || form.method !== "post" || "again" in form.dataset) return;
     if ("sent" in form.dataset) return event.preventDefault();
     form.dataset.sent = "";
     event.submitter?.setAttribute("aria-disabled", "true");

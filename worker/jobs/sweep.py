@@ -9,6 +9,8 @@ from sqlalchemy import ColumnElement, delete, func, select
 from advancia.core import outbox
 from advancia.core.jobs import Job
 from advancia.core.outbox import OutboxRow
+from advancia.identity.factors.models import AuthenticatorApp, PasskeyChallenge, PendingSignIn
+from advancia.identity.factors.services.apps import DRAFT_VALID_FOR
 from advancia.identity.models import CountedTry, SignUp, User, UserSession
 from advancia.identity.recovery.models import EmailChange, PasswordReset
 from advancia.identity.services import sign_in
@@ -26,11 +28,20 @@ def sweep(task: Task) -> None:
         session.execute(delete(OutboxRow).where(OutboxRow.done_at < old))
         session.execute(delete(CountedTry).where(CountedTry.expires_at < func.now()))
         session.execute(delete(CountedTry).where(CountedTry.tried_at < old, _of_nobody()))
+        session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at < func.now()))
+        session.execute(delete(PendingSignIn).where(PendingSignIn.expires_at < old))
+        session.execute(delete(AuthenticatorApp).where(_is_left_draft()))
         session.execute(delete(SignUp).where(SignUp.created_at < old))
         session.execute(delete(PasswordReset).where(PasswordReset.expires_at < old))
         session.execute(delete(EmailChange).where(EmailChange.expires_at < old))
         ended_at = func.least(UserSession.ended_at, UserSession.expires_at)
         session.execute(delete(UserSession).where(ended_at < old))
+
+
+def _is_left_draft() -> ColumnElement[bool]:
+    """An app that somebody began to set up, and left."""
+    too_old = AuthenticatorApp.created_at < func.now() - DRAFT_VALID_FOR
+    return AuthenticatorApp.confirmed_at.is_(None) & too_old
 
 
 def _of_nobody() -> ColumnElement[bool]:

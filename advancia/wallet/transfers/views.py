@@ -19,7 +19,8 @@ from advancia.wallet.transfers import queries, services
 from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
 from advancia.wallet.transfers.forms import SigningForm, TransferForm
 from advancia.wallet.transfers.queries import Terms
-from advancia.web.access import current_actor, customer_required
+from advancia.wallet.transfers.step_up import needs_proof
+from advancia.web.access import current_actor, customer_required, recently_confirmed
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other, targeted_id
@@ -69,6 +70,7 @@ def review() -> ResponseReturnValue:
         "transfers/review.html",
         form=SigningForm(formdata=None, data=typed),
         draft=draft,
+        asks_first=needs_proof(draft.amount) and not recently_confirmed(),
         change_url=change_url,
     )
 
@@ -81,6 +83,8 @@ def create() -> ResponseReturnValue:
     form = TransferForm()
     if not form.validate_on_submit():
         return _refused(form)
+    if needs_proof(form.money) and not recently_confirmed():
+        return _ask_for_proof(form)
     actor = current_actor()
     try:
         transfer_id = in_unit_of_work(
@@ -140,6 +144,13 @@ def _refused(form: TransferForm) -> ResponseReturnValue:
         _keep_draft(form)
         return see_other(url_for(".new", request_id=form.request_id.data))
     return _form_page(form, status=422)
+
+
+def _ask_for_proof(form: TransferForm) -> ResponseReturnValue:
+    """Ask who sits there, and lead back to the review, where the transfer waits to be signed."""
+    _keep_draft(form)
+    back = url_for(".review", request_id=form.request_id.data)
+    return see_other(url_for("factors.confirm", next=back))
 
 
 def _draft(request_id: str | None) -> dict[str, str] | None:
