@@ -1,7 +1,7 @@
-"""The worker: takes rings from the queue and runs their jobs, one at a time, in this process.
+"""The worker: hears rings from the queue, and runs the jobs that are due in this process, several at once.
 
 Jobs are shallow and repeatable, so a process of its own for each, with its cold database connections, would cost more
-than it protects: a job that takes its worker down is counted, tried again and in the end parked.
+than it protects: a job that takes its worker down is counted, tried again, alone, and in the end parked.
 """
 
 from __future__ import annotations
@@ -15,19 +15,22 @@ from rq.serializers import JSONSerializer
 
 from advancia.app import create_app
 from advancia.core import log
+from worker import crew, tasks
 from worker import queue as bell
-from worker import tasks
 
 # Short, so that what a killed worker leaves behind is noticed within seconds.
 WORKER_TTL = 30
 MAINTENANCE_SECONDS = 10
 MONITORING_SECONDS = 5
+# Where processors are short, people at their pages go first.
+NICENESS = 5
 
 _log = log.logger(__name__)
 
 
 def main() -> None:
     app = create_app()
+    os.nice(NICENESS)
     tasks.functions()
     redis = bell.connection(app.extensions["settings"])
     with app.app_context():
@@ -48,6 +51,8 @@ def main() -> None:
             raise SystemExit(
                 f"The queue is gone ({trouble}); the worker starts anew once it is back."
             ) from None
+        finally:
+            crew.finish()
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from advancia.config import Settings
 from advancia.core.jobs import Job
 
 NAME = "advancia"
-PERFORM = "worker.tasks.perform"
+WORK_OFF = "worker.crew.work_off"
 JOB_TIMEOUT_SECONDS = 300
 # The full proof reads every entry there ever was: some minutes for each hundred million.
 LONGER_SECONDS = {Job.PROVE_LEDGER.value: 6 * 3600}
@@ -32,6 +32,6 @@ def longest(kind: str) -> int:
     return LONGER_SECONDS.get(kind, JOB_TIMEOUT_SECONDS)
 
 
-def job_id(outbox_id: int, attempts: int) -> str:
-    """The ring's id: a row is rung for anew only once its last ring has been lost or answered."""
-    return f"outbox-{outbox_id}-{attempts}"
+def ring(doorbell: Queue) -> None:
+    """Have a worker look for what is due."""
+    doorbell.enqueue(WORK_OFF, result_ttl=0, failure_ttl=60)

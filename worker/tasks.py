@@ -104,14 +104,18 @@ def functions() -> dict[str, JobFunction]:
 
 
 def perform(outbox_id: int) -> None:
-    """Run the row's job once: the one function that RQ calls, within an app context.
-
-    Never raises for a job's failure: the row, not RQ, knows what has failed and when it is tried again.
-    """
+    """Run the row's job once, within an app context, if there is still something to do."""
     with unit_of_work() as session:
         claim = outbox.claim(session, outbox_id)
-    if claim is None:
-        return
+    if claim is not None:
+        run(claim)
+
+
+def run(claim: Claim) -> None:
+    """Run the job of a try that has just begun, within an app context.
+
+    Never raises for a job's failure: the row knows what has failed and when it is tried again.
+    """
     with context.bound_request_id(claim.request_id):
         try:
             _run(claim)

@@ -1,8 +1,8 @@
 """The outbox: work that must happen once the current unit of work has been committed.
 
 The row is the truth and the queue only the doorbell. A service puts a row into the same transaction as its
-effect; the relay (`worker.relay`) rings the queue for it, again and again until the job has marked it done;
-a row whose job keeps failing is parked, where staff see it and can send it again.
+effect; the relay (`worker.relay`) rings the queue while rows are due, and a worker that hears it takes them from here
+until there are none. A row whose job keeps failing is parked, where staff see it and can send it again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,24 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from flask import current_app
-from sqlalchemy import BigInteger, Identity, Index, Integer, Text, func, insert, select, text, update
+from sqlalchemy import (
+    CTE,
+    BigInteger,
+    ColumnElement,
+    Identity,
+    Index,
+    Integer,
+    Select,
+    Text,
+    and_,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.dialects.postgresql import insert as pg_insert
 from sqlalchemy.orm import Mapped, mapped_column
@@ -29,7 +46,7 @@ from advancia.core.types import Timestamp
 MAX_ATTEMPTS = 24
 LONGEST_DELAY = timedelta(minutes=10)
 DIED = "The last try never came to an end: its worker died."
-# How long after ringing, or after the start of a run, a row counts as lost and is rung for again.
+# How long after the start of a run that has not ended the row counts as lost and is taken again.
 PATIENCE = timedelta(seconds=25)
 
 # Where an encrypted secret stands, as `Keyring` wants to be told.
@@ -136,31 +153,32 @@ def claim(session: Session, outbox_id: int) -> Claim | None:
     Counted, and the next try planned, before the work begins: so a job which kills its worker comes back later each
     time, and is parked in the end, like any other that fails.
     """
-    is_open = (OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None))
-    session.execute(
-        update(OutboxRow)
-        .where(*is_open, OutboxRow.attempts >= MAX_ATTEMPTS)
-        .values(parked_at=func.now(), last_error=DIED)
-    )
-    delay = func.least(func.power(2, OutboxRow.attempts + 1), LONGEST_DELAY.total_seconds())
-    row = session.execute(
-        update(OutboxRow)
-        .where(*is_open)
-        .values(
-            attempts=OutboxRow.attempts + 1,
-            handed_at=func.now(),
-            available_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay),
-        )
-        .returning(
-            OutboxRow.kind,
-            OutboxRow.payload,
-            OutboxRow.secret,
-            OutboxRow.encrypted_secret,
-            OutboxRow.request_id,
-            OutboxRow.attempts,
-        )
-    ).first()
-    return None if row is None else Claim(outbox_id, *row)
+    _park_the_dead(session, OutboxRow.id == outbox_id)
+    return next(iter(_begin(session, OutboxRow.id == outbox_id, _is_open())), None)
+
+
+def claim_due(session: Session, *, limit: int) -> list[Claim]:
+    """As `claim`, for the rows that have been due for longest and whose last run, if any, has come to an end.
+
+    Rows that somebody else is just claiming are left to them.
+    """
+    return _begin(session, OutboxRow.id == _due(OutboxRow.handed_at.is_(None), limit=limit).c.id)
+
+
+def claim_lost(session: Session) -> Claim | None:
+    """As `claim`, for a row whose last run has begun and never ended: its worker died, or its machine.
+
+    The row may be what killed it, so whoever claims it should do nothing else until it is done.
+    """
+    lost = _due(OutboxRow.handed_at < func.now() - PATIENCE, limit=1)
+    _park_the_dead(session, OutboxRow.handed_at < func.now() - PATIENCE, OutboxRow.available_at <= func.now())
+    return next(iter(_begin(session, OutboxRow.id == lost.c.id)), None)
+
+
+def has_due_rows(session: Session) -> bool:
+    """Whether there is something to claim."""
+    is_free = or_(OutboxRow.handed_at.is_(None), OutboxRow.handed_at < func.now() - PATIENCE)
+    return session.scalar(select(exists(_are_due().where(is_free)))) or False
 
 
 def mark_done(session: Session, outbox_id: int) -> bool:
@@ -220,6 +238,52 @@ def encrypt_plain_secrets(session: Session, *, limit: int = 500) -> int:
     for row in rows:
         _encrypt(session, row.id, row.secret)
     return len(rows)
+
+
+def _is_open() -> ColumnElement[bool]:
+    return and_(OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None))
+
+
+def _are_due() -> Select[int]:
+    return select(OutboxRow.id).where(_is_open(), OutboxRow.available_at <= func.now())
+
+
+def _due(is_free: ColumnElement[bool], *, limit: int) -> CTE:
+    due = _are_due().where(is_free).order_by(OutboxRow.available_at).limit(limit)
+    # Materialized, or it might be asked more than once, and lock more rows than the limit.
+    return due.with_for_update(skip_locked=True).cte("due").prefix_with("MATERIALIZED")
+
+
+def _park_the_dead(session: Session, *which: ColumnElement[bool]) -> None:
+    session.execute(
+        update(OutboxRow)
+        .where(*which, _is_open(), OutboxRow.attempts >= MAX_ATTEMPTS)
+        .values(parked_at=func.now(), last_error=DIED)
+    )
+
+
+def _begin(session: Session, *which: ColumnElement[bool]) -> list[Claim]:
+    delay = func.least(func.power(2, OutboxRow.attempts + 1), LONGEST_DELAY.total_seconds())
+    rows = session.execute(
+        update(OutboxRow)
+        .where(*which)
+        .values(
+            attempts=OutboxRow.attempts + 1,
+            handed_at=func.now(),
+            available_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay),
+        )
+        .returning(
+            OutboxRow.id,
+            OutboxRow.kind,
+            OutboxRow.payload,
+            OutboxRow.secret,
+            OutboxRow.encrypted_secret,
+            OutboxRow.request_id,
+            OutboxRow.attempts,
+        )
+        .execution_options(synchronize_session=False)
+    )
+    return [Claim(*row) for row in rows]
 
 
 def _encrypt(session: Session, outbox_id: int, secret: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from uuid import UUID
 from bench import machine
 from bench.crew import Crew
 from bench.ledger import books
-from bench.ledger.contenders import by_python
+from bench.runner import counted
 from bench.server import Server, _cpu_of_family
 from bench.webhooks import prepare, verdict
 from bench.webhooks.figures import Figures
@@ -68,8 +68,12 @@ class Suite:
         self.server.settle()
 
     def _crew(self, stack: ExitStack, clients: int) -> Crew:
-        crew, *_others = by_python.ours(
-            self.server, "bench_books", clients, customers=self.scale.ledger_customers
+        crew = Crew(
+            f"Python API, {counted(clients)}",
+            "bench.ledger.workers.by_api",
+            server=self.server,
+            clients=clients,
+            told={"url": self.server.url("bench_books"), "customers": self.scale.ledger_customers},
         )
         stack.callback(crew.close)
         return crew

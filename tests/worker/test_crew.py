@@ -1,0 +1,293 @@
+"""The worker's hands: what they take, in which order, and what one row may do to the others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from sqlalchemy import text
+
+from advancia.app import create_app
+from advancia.config import ROOT, load_settings
+from advancia.core import outbox
+from advancia.core.db import db, unit_of_work
+from advancia.core.jobs import Job
+from worker import crew as module
+from worker import queue as bell
+from worker import tasks
+from worker.crew import Crew, Run
+
+
+@pytest.fixture
+def as_job(monkeypatch):
+    """Let the function be the one that runs the job `sweep` for this test."""
+
+    def register(function):
+        tasks.functions()
+        monkeypatch.setitem(tasks._functions, Job.SWEEP.value, function)
+
+    return register
+
+
+@pytest.fixture(autouse=True)
+def nothing_else_is_due(app_context):
+    with unit_of_work() as session:
+        session.execute(text("UPDATE outbox SET done_at = now() WHERE done_at IS NULL"))
+
+
+@pytest.fixture
+def crew(app):
+    crew = Crew(app, hands=4)
+    yield crew
+    crew.finish()
+
+
+def put(count=1):
+    """New rows; give their ids."""
+    before = db.session.scalar(text("SELECT coalesce(max(id), 0) FROM outbox"))
+    db.session.rollback()
+    with unit_of_work() as session:
+        for number in range(count):
+            outbox.put(session, Job.SWEEP, number=number)
+    ids = db.session.scalars(
+        text("SELECT id FROM outbox WHERE id > :before ORDER BY id"), {"before": before}
+    ).all()
+    db.session.rollback()
+    return ids
+
+
+def is_done(outbox_id):
+    done = db.session.scalar(text("SELECT done_at IS NOT NULL FROM outbox WHERE id = :id"), {"id": outbox_id})
+    db.session.rollback()
+    return done
+
+
+def lose(outbox_id):
+    """Let a run begin and never end, half a minute ago."""
+    with unit_of_work() as session:
+        outbox.claim(session, outbox_id)
+        session.execute(
+            text(
+                "UPDATE outbox SET handed_at = now() - interval '30 s', available_at = now() - interval '30 s'"
+                " WHERE id = :id"
+            ),
+            {"id": outbox_id},
+        )
+
+
+def test_everything_that_is_due_is_run_once_and_rows_of_the_meantime_too(as_job, crew):
+    seen = []
+
+    def runs(task, number):
+        seen.append(number)
+        if number == 0:
+            with unit_of_work() as session:
+                outbox.put(session, Job.SWEEP, number=99)
+
+    as_job(runs)
+    rows = put(30)
+    crew.work_off()
+
+    assert sorted(seen) == [*range(30), 99]
+    assert all(map(is_done, rows))
+
+
+def test_two_workers_share_the_rows_and_none_is_run_twice(as_job, app, crew):
+    seen = []
+    as_job(lambda task, number: seen.append(number))
+    put(60)
+    other = Crew(app, hands=4)
+
+    def works_too():
+        with app.app_context():
+            other.work_off()
+
+    thread = threading.Thread(target=works_too)
+    thread.start()
+    crew.work_off()
+    thread.join()
+    other.finish()
+
+    assert sorted(seen) == list(range(60))
+
+
+def test_a_job_that_waits_holds_no_other_up(as_job, crew):
+    others = []
+    gate = threading.Event()
+
+    def runs(task, number):
+        if number == 0:
+            assert gate.wait(20)
+        else:
+            others.append(number)
+        if len(others) == 19:
+            gate.set()
+
+    as_job(runs)
+    rows = put(20)
+    crew.work_off()
+
+    assert sorted(others) == list(range(1, 20))
+    assert is_done(rows[0])
+
+
+def test_a_job_that_fails_leaves_the_others_alone_and_comes_again_later(as_job, crew):
+    def runs(task, number):
+        if number == 3:
+            raise ValueError("no luck")
+
+    as_job(runs)
+    rows = put(6)
+    crew.work_off()
+
+    assert [is_done(row) for row in rows] == [True, True, True, False, True, True]
+    error = db.session.execute(
+        text("SELECT attempts, last_error, handed_at FROM outbox WHERE id = :id"), {"id": rows[3]}
+    )
+    assert tuple(error.one()) == (1, "ValueError: no luck", None)
+
+
+def test_no_more_is_claimed_than_hands_can_begin(as_job, crew):
+    gate, begun = threading.Event(), threading.Semaphore(0)
+
+    def waits(task, number):
+        begun.release()
+        assert gate.wait(20)
+
+    as_job(waits)
+    put(10)
+    crew.work_off(seconds=0.2)
+    tried = db.session.scalar(text("SELECT count(*) FROM outbox WHERE attempts > 0 AND done_at IS NULL"))
+    db.session.rollback()
+    gate.set()
+    crew.work_off()
+
+    assert tried == 4
+
+
+def test_a_row_that_may_have_killed_its_worker_is_run_alone(as_job, crew):
+    at_once, most_beside_it = set(), []
+
+    def runs(task, number):
+        at_once.add(task.claim.outbox_id)
+        if task.claim.attempt > 1:
+            most_beside_it.append(len(at_once))
+        time.sleep(0.005)
+        at_once.discard(task.claim.outbox_id)
+
+    as_job(runs)
+    suspects = put(3)
+    for row in suspects:
+        lose(row)
+    rows = put(20)
+    crew.work_off()
+
+    assert most_beside_it == [1, 1, 1]
+    assert all(map(is_done, [*suspects, *rows]))
+
+
+def test_a_lost_row_with_all_its_tries_used_is_parked_and_not_run(as_job, crew):
+    seen = []
+    as_job(lambda task, number: seen.append(number))
+    [row] = put()
+    lose(row)
+    with unit_of_work() as session:
+        session.execute(
+            text("UPDATE outbox SET attempts = :n WHERE id = :id"), {"n": outbox.MAX_ATTEMPTS, "id": row}
+        )
+    crew.work_off()
+    found = db.session.execute(
+        text("SELECT parked_at, last_error FROM outbox WHERE id = :id"), {"id": row}
+    ).one()
+
+    assert seen == []
+    assert found.parked_at is not None
+    assert found.last_error == outbox.DIED
+
+
+def test_rows_whose_time_has_not_come_and_runs_under_way_are_left_alone(as_job, crew):
+    seen = []
+    as_job(lambda task, number: seen.append(number))
+    later, in_hand = put(2)
+    with unit_of_work() as session:
+        session.execute(
+            text("UPDATE outbox SET available_at = now() + interval '1 h' WHERE id = :id"), {"id": later}
+        )
+        outbox.claim(session, in_hand)
+        session.execute(text("UPDATE outbox SET available_at = now() WHERE id = :id"), {"id": in_hand})
+    crew.work_off()
+
+    assert seen == []
+
+
+def test_the_full_proof_may_take_as_long_as_it_needs_and_other_jobs_may_not():
+    def run(kind):
+        claim = outbox.Claim(1, kind, {}, None, None, None, 1)
+        return Run(claim, time.monotonic() - bell.JOB_TIMEOUT_SECONDS - 1)
+
+    assert run(Job.SWEEP.value).is_overdue
+    assert not run(Job.PROVE_LEDGER.value).is_overdue
+
+
+def test_nobody_waits_for_a_job_that_may_take_long(as_job, crew, monkeypatch):
+    gate, begun = threading.Event(), threading.Event()
+
+    def proves(task):
+        begun.set()
+        assert gate.wait(20)
+
+    tasks.functions()
+    monkeypatch.setitem(tasks._functions, Job.PROVE_LEDGER.value, proves)
+    as_job(lambda task, number: None)
+    with unit_of_work() as session:
+        outbox.put(session, Job.PROVE_LEDGER)
+    crew.work_off()
+    assert begun.wait(10)
+    rows = put(3)
+    lose(rows[0])
+    crew.work_off()
+
+    assert all(map(is_done, rows))
+    gate.set()
+
+
+HANGS = """
+import os, threading, time
+from advancia.app import create_app
+from advancia.core.jobs import Job
+from worker import crew, queue, tasks
+
+tasks.functions()
+tasks._functions[Job.SWEEP.value] = lambda task, number: threading.Event().wait()
+queue.JOB_TIMEOUT_SECONDS = 1
+with create_app().app_context():
+    crew.work_off()
+"""
+
+
+def test_a_job_that_never_ends_ends_its_worker_and_is_parked_like_one_that_kills_it(environ):
+    [row] = put()
+    ran = subprocess.run(
+        [sys.executable, "-c", HANGS],
+        cwd=ROOT,
+        env=environ,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    tried = db.session.execute(text("SELECT attempts, done_at FROM outbox WHERE id = :id"), {"id": row}).one()
+
+    assert ran.returncode == 70, ran.stderr
+    assert "job_too_long" in ran.stdout + ran.stderr
+    assert tuple(tried) == (1, None)
+
+
+def test_a_database_that_is_gone_is_waited_for(environ):
+    nowhere = {**environ, "DATABASE_URL": "postgresql://advancia_app@127.0.0.1:9/advancia"}
+    with create_app(load_settings(nowhere)).app_context():
+        module.work_off()  # and raises nothing: the relay rings again
+    module.finish()
