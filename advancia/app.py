@@ -9,6 +9,7 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from advancia.admin import views as admin
+from advancia.admin.staff.cli import staff_cli
 from advancia.audit import models as _audit_trail  # noqa: F401 - the rooms above write it; migrations compare it
 from advancia.config import ROOT, ConfigError, Settings, load_settings, sqlalchemy_url
 from advancia.core import log
@@ -67,7 +68,7 @@ BLUEPRINTS = (
     ops.bp,
     admin.bp,
 )
-COMMANDS = (ledger_cli, webhooks_cli, demo_cli, secrets_cli)
+COMMANDS = (ledger_cli, webhooks_cli, staff_cli, demo_cli, secrets_cli)
 TRUST_A_PROXY = (
     "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
     "sign-ins lock out everybody. Set it to the number of your proxies."

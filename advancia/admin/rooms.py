@@ -30,6 +30,8 @@ ROOMS = (
     Room("Customers", "admin.customers.index", "c", Permission.SEE_CUSTOMERS),
     Room("Transactions", "admin.transactions.index", "t", Permission.SEE_TRANSACTIONS),
     Room("Approvals", "admin.approvals.index", "p", Permission.APPROVE),
+    Room("Audit trail", "admin.trail.index", "a", Permission.SEE_AUDIT),
+    Room("Staff", "admin.staff.index", "s", Permission.ROLES),
 )
 
 

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 from typing import Any
 
 from flask import Blueprint, request, url_for
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from advancia.admin import parties
+from advancia.admin import denials, parties
+from advancia.admin import home as first_page
 from advancia.admin.approvals import views as approvals
 from advancia.admin.customers import queries as customer_queries
 from advancia.admin.customers import views as customers
 from advancia.admin.customers.queries import CustomerRow
 from advancia.admin.rollbacks import views as rollbacks
 from advancia.admin.rooms import rooms_for
+from advancia.admin.staff import views as staff
+from advancia.admin.trail import views as trail
 from advancia.admin.transactions import queries as transaction_queries
 from advancia.admin.transactions import views as transactions
 from advancia.core.db import Session, db
@@ -28,11 +32,16 @@ from advancia.web.htmx import render, see_other
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 
-for room in (customers, transactions, rollbacks, approvals):
+for room in (customers, transactions, rollbacks, approvals, trail, staff):
     bp.register_blueprint(room.bp)
 
 SHOWN_FOUND = 20
 LONGEST_SEARCH = 254
+
+
+@bp.record_once
+def _note_denials(state: BlueprintSetupState) -> None:
+    state.app.extensions["note_denial"] = denials.note
 
 
 @bp.context_processor
@@ -49,7 +58,14 @@ def _frame() -> dict[str, Any]:
 @bp.get("/")
 @staff_required()
 def home() -> ResponseReturnValue:
-    return render("admin/home.html")
+    session = db.session()
+    return render(
+        "admin/home.html",
+        approvals=first_page.waiting_approvals(session) if may(Permission.APPROVE) else 0,
+        work=first_page.work(session),
+        books=first_page.books(session),
+        people=first_page.people(session) if may(Permission.SEE_CUSTOMERS) else None,
+    )
 
 
 @bp.get("/search")

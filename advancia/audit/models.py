@@ -23,6 +23,7 @@ class AuditRecord(Model):
         Index("ix_audit_record_object_kind_object_id_id", "object_kind", "object_id", "id"),
         Index("ix_audit_record_actor_id_id", "actor_id", "id"),
         Index("ix_audit_record_action_id", "action", "id"),
+        Index("ix_audit_record_object_kind_id", "object_kind", "id"),
         Index("ix_audit_record_recorded_at", "recorded_at"),
     )
 

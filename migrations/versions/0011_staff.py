@@ -65,6 +65,7 @@ def upgrade() -> None:
     op.create_index("ix_users_created_at", "users", ["created_at"])
     op.create_index("ix_outbox_parked", "outbox", ["parked_at"], postgresql_where=sa.text("parked_at IS NOT NULL"))
     op.create_index("ix_audit_record_action_id", "audit_record", ["action", "id"])
+    op.create_index("ix_audit_record_object_kind_id", "audit_record", ["object_kind", "id"])
     op.create_index("ix_audit_record_recorded_at", "audit_record", ["recorded_at"])
     op.create_table(
         "approval",

@@ -13,7 +13,7 @@ from uuid import uuid4
 from flask import Flask
 from sqlalchemy import func, select, update
 
-from advancia import ledger
+from advancia import audit, ledger
 from advancia.admin.rollbacks import services as rollbacks
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
@@ -122,6 +122,11 @@ def _approval(app: Flask, owner: Customer, friend: Customer) -> Any:
         )
 
 
+def _line(app: Flask, owner: Customer, _friend: Customer) -> int:
+    with app.app_context(), unit_of_work() as session:
+        return audit.record(session, actor(owner), action="thing.made", kind="user", id=owner.id)
+
+
 def _session(app: Flask, owner: Customer, _friend: Customer) -> int:
     with app.app_context(), unit_of_work() as session:
         sessions.start(
@@ -181,6 +186,8 @@ MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "reference": _movement,
     "txn_id": _transaction,
     "approval_id": _approval,
+    "line_id": _line,
+    "member_id": lambda app, _owner, _friend: new_staff(app, "support").id,
     "user_id": lambda _app, owner, _friend: owner.id,
     "session_id": _session,
     "passkey_id": lambda app, owner, _friend: give_passkey(app, owner),

@@ -128,6 +128,18 @@ MAY = {
         POST /admin/approvals/<uuid:approval_id>/grant
         POST /admin/approvals/<uuid:approval_id>/refusal
         POST /admin/approvals/<uuid:approval_id>/withdrawal
+        GET /admin/audit/
+        GET /admin/audit/<int:line_id>
+        GET /admin/audit/audit.csv
+    """,
+    OWNER: """
+        GET /admin/staff/
+        GET /admin/staff/new
+        POST /admin/staff/new
+        GET /admin/staff/<int:member_id>
+        POST /admin/staff/<int:member_id>
+        POST /admin/staff/<int:member_id>/suspension
+        POST /admin/staff/<int:member_id>/reinstatement
     """,
     FINANCE_UP: """
         GET /admin/approvals/
@@ -168,6 +180,12 @@ FRESH = {
     "POST /admin/approvals/<uuid:approval_id>/grant",
     "POST /admin/approvals/<uuid:approval_id>/refusal",
     "POST /admin/approvals/<uuid:approval_id>/withdrawal",
+    "GET /admin/staff/new",
+    "POST /admin/staff/new",
+    "GET /admin/staff/<int:member_id>",
+    "POST /admin/staff/<int:member_id>",
+    "POST /admin/staff/<int:member_id>/suspension",
+    "POST /admin/staff/<int:member_id>/reinstatement",
 }
 
 # What ends the session that asks for it, and so leads to the sign-in.

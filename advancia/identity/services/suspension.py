@@ -16,7 +16,7 @@ from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
-from advancia.core.permissions import Role
+from advancia.core.permissions import is_staff
 from advancia.identity import notices
 from advancia.identity.errors import AlreadySo
 from advancia.identity.models import User
@@ -27,22 +27,24 @@ SUSPENDED_WORDS = (
     "You cannot sign in, and no money can be sent from or to your account. What you hold stays yours. "
     "Write to support if you want to know more."
 )
+SUSPENDED_STAFF_WORDS = "You cannot sign in to the staff pages. Ask an owner if you want to know more."
 REINSTATED_WORDS = "You can sign in and use it as before."
 
 
-def suspend(session: Session, *, actor: Actor, user_id: int, reason: str) -> None:
+def suspend(session: Session, *, actor: Actor, user_id: int, reason: str, staff: bool = False) -> None:
     """Suspend the customer: end all their sessions and stop their money, with the caller's commit.
 
-    Sends under way are waited for; those that come later are refused. Raises `NotFound` for whoever is no customer,
-    `AlreadySo` when they are suspended already.
+    Sends under way are waited for; those that come later are refused. Raises `NotFound` for whoever is no customer
+    (or is one, with `staff`; then see `services.staff`), `AlreadySo` when they are suspended already.
     """
-    person = _locked(session, user_id)
+    person = _locked(session, user_id, staff=staff)
     if person.suspended_at is not None:
         raise AlreadySo("This account is suspended already.")
     person.suspended_at = utcnow()
     session.flush()
     ended = sessions.end_all(session, user_id=user_id)
-    notices.tell(session, user_id=user_id, notice=Notice.SUSPENDED, sentence=SUSPENDED_WORDS)
+    words = SUSPENDED_STAFF_WORDS if staff else SUSPENDED_WORDS
+    notices.tell(session, user_id=user_id, notice=Notice.SUSPENDED, sentence=words)
     audit.record(
         session,
         actor,
@@ -55,9 +57,9 @@ def suspend(session: Session, *, actor: Actor, user_id: int, reason: str) -> Non
     )
 
 
-def reinstate(session: Session, *, actor: Actor, user_id: int, reason: str) -> None:
+def reinstate(session: Session, *, actor: Actor, user_id: int, reason: str, staff: bool = False) -> None:
     """Open the customer's account again. Raises `NotFound` and `AlreadySo` as `suspend` does."""
-    person = _locked(session, user_id)
+    person = _locked(session, user_id, staff=staff)
     if person.suspended_at is None:
         raise AlreadySo("This account is open already.")
     person.suspended_at = None
@@ -95,8 +97,8 @@ def suspended_since(session: Session, user_id: int) -> datetime | None:
     return since
 
 
-def _locked(session: Session, user_id: int) -> User:
+def _locked(session: Session, user_id: int, *, staff: bool) -> User:
     person = session.get(User, user_id, with_for_update={"key_share": True}, populate_existing=True)
-    if person is None or person.role != Role.CUSTOMER:
-        raise NotFound("There is no customer of that id.")
+    if person is None or is_staff(person.role) is not staff:
+        raise NotFound("There is nobody of that id.")
     return person

@@ -1,0 +1,1 @@
+"""Staff among themselves: who there is, and what each may do."""

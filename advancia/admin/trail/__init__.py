@@ -1,0 +1,1 @@
+"""The audit trail, to be looked through and taken along."""

@@ -1,0 +1,35 @@
+"""The filters of the audit trail."""
+
+from __future__ import annotations
+
+from wtforms import DateField, SelectField, StringField
+from wtforms.validators import Length, Optional, ValidationError
+
+from advancia.admin.lists import Filters
+from advancia.web.forms import cleaned, options
+
+LONGEST = 254
+KINDS = ("user", "transaction", "approval", "page")
+
+
+class TrailFilters(Filters):
+    who = StringField(
+        "Who",
+        filters=[cleaned],
+        validators=[Length(max=LONGEST, message="Enter an email, an @handle, an id, system or stranger")],
+    )
+    action = SelectField("What", default="", validate_choice=False)
+    kind = SelectField(
+        "On what",
+        default="",
+        choices=options(("", "Anything"), *((kind, kind.capitalize()) for kind in KINDS)),
+    )
+    object_id = StringField(
+        "Its id", filters=[cleaned], validators=[Length(max=LONGEST, message="An id is shorter")]
+    )
+    since = DateField("From", validators=[Optional()])
+    until = DateField("To", validators=[Optional()])
+
+    def validate_until(self, field: DateField) -> None:
+        if self.since.data and field.data and field.data < self.since.data:
+            raise ValidationError("Choose a day that is not before the first")
