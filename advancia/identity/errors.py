@@ -90,3 +90,10 @@ class FactorGone(DomainError):
         super().__init__(
             "Your second factor was removed meanwhile, so the password has to stand alone. Choose a longer one."
         )
+
+
+class WrongPassword(DomainError):
+    """Somebody was asked for the password that they have, and typed another one."""
+
+    def __init__(self) -> None:
+        super().__init__("That is not your password.")

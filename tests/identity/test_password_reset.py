@@ -317,7 +317,7 @@ def test_changing_needs_the_current_password_and_counts_the_wrong_ones(page_of, 
     page = page_of(amara)
     for _ in range(5):
         wrong = page.submit("/settings/password", "form#password-form", current="wrong", password=NEW)
-        assert (wrong.status, "not your current password" in wrong.text) == (422, True)
+        assert (wrong.status, "That is not your password" in wrong.text) == (422, True)
     refused = page.submit("/settings/password", "form#password-form", current=amara.password, password=NEW)
 
     assert refused.status == 429

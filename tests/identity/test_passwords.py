@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -17,7 +19,7 @@ from advancia.identity import blocklist, queries
 from advancia.identity.errors import FactorGone
 from advancia.identity.recovery import credentials
 from advancia.identity.services import password_rules, passwords
-from advancia.identity.services.hashing_turns import HashingTurns
+from advancia.identity.services.hashing_turns import NICENESS, HashingTurns
 from tests.support.pages import InProcess, Page
 from tests.support.servers import eventually
 
@@ -184,6 +186,16 @@ def test_whoever_waits_too_long_is_sent_away_and_leaves_no_place_taken(monkeypat
 
     assert turns.take(lambda: "again") == "again"
     assert begun == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has priorities by thread")
+def test_hashing_yields_to_the_pages_and_they_to_nobody():
+    def niceness():
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    before = niceness()
+    assert HashingTurns(at_once=1, waiting=0).take(niceness) == NICENESS > before
+    assert niceness() == before
 
 
 def test_what_goes_wrong_at_work_is_raised_and_frees_the_place():

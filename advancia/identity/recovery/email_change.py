@@ -71,22 +71,7 @@ def ask(session: Session, *, actor: Actor, new_email: str) -> None:
         raise SameAddress
     limits.take(session, (BY_ACCOUNT, str(person.id)), (BY_NEW_EMAIL, new_email))
     drop(session, user_id=person.id)
-    old_token, new_token = tokens.new_token(), tokens.new_token()
-    change = EmailChange(
-        user_id=person.id,
-        old_email=person.email,
-        new_email=new_email,
-        old_token_hash=tokens.token_hash(old_token),
-        new_token_hash=tokens.token_hash(new_token),
-        expires_at=utcnow() + VALID_FOR,
-    )
-    session.add(change)
-    session.flush()
-    _mail(session, "email_change_old", change, to=person.email, token=old_token, address=actor.address)
-    if session.scalar(select(User.id).where(User.email == new_email)) is None:
-        _mail(session, "email_change_new", change, to=new_email, token=new_token)
-    else:
-        outbox.put(session, Job.SEND_EMAIL, template="email_change_taken", to=new_email, facts={})
+    _begin(session, person, new_email, address=actor.address)
     audit.record(
         session, actor, action="email.ask", kind="user", id=person.id,
         before={"email": person.email}, after={"email": new_email},
@@ -144,6 +129,26 @@ def drop(session: Session, *, user_id: int) -> bool:
         .returning(EmailChange.id)
     )
     return closed.first() is not None
+
+
+def _begin(session: Session, person: User, new_email: str, *, address: str | None) -> None:
+    """Open the change and mail each side its link; whoever has the new address already is told so instead."""
+    old_token, new_token = tokens.new_token(), tokens.new_token()
+    change = EmailChange(
+        user_id=person.id,
+        old_email=person.email,
+        new_email=new_email,
+        old_token_hash=tokens.token_hash(old_token),
+        new_token_hash=tokens.token_hash(new_token),
+        expires_at=utcnow() + VALID_FOR,
+    )
+    session.add(change)
+    session.flush()
+    _mail(session, "email_change_old", change, to=person.email, token=old_token, address=address)
+    if session.scalar(select(User.id).where(User.email == new_email)) is None:
+        _mail(session, "email_change_new", change, to=new_email, token=new_token)
+    else:
+        outbox.put(session, Job.SEND_EMAIL, template="email_change_taken", to=new_email, facts={})
 
 
 def _complete(session: Session, actor: Actor, change: EmailChange) -> None:

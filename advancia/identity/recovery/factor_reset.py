@@ -78,10 +78,7 @@ def begin(session: Session, *, actor: Actor, user_id: int, reason: str) -> datet
     )
     session.add(reset)
     session.flush()
-    audit.record(
-        session, actor, action="factor_reset.begin", kind="user", id=user_id,
-        after={"ready_at": ready_at.isoformat()}, reason=reset.reason,
-    )  # fmt: skip
+    _note_begin(session, actor, reset)
     _mail(session, "factor_reset_begun", person, reset, token)
     outbox.put(session, Job.ANNOUNCE_FACTOR_RESET, available_at=ready_at, reset_id=reset.id)
     return ready_at
@@ -155,6 +152,18 @@ def _refuse_what_cannot_be(session: Session, person: User, actor: Actor, reason:
     _close(session, FactorReset.user_id == person.id, FactorReset.expires_at <= utcnow())
     if waiting_of(session, user_id=person.id) is not None:
         raise ResetRefused(UNDER_WAY)
+
+
+def _note_begin(session: Session, actor: Actor, reset: FactorReset) -> None:
+    audit.record(
+        session,
+        actor,
+        action="factor_reset.begin",
+        kind="user",
+        id=reset.user_id,
+        after={"ready_at": reset.ready_at.isoformat()},
+        reason=reset.reason,
+    )
 
 
 def _close(session: Session, *which: Any) -> bool:

@@ -9,7 +9,7 @@ from flask_login import current_user
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import LimitReached
 from advancia.identity import visitor
-from advancia.identity.errors import LinkIsDead
+from advancia.identity.errors import LinkIsDead, WrongPassword
 from advancia.identity.recovery import credentials, factor_reset, known_password
 from advancia.identity.recovery.blueprint import bp
 from advancia.identity.recovery.factor_reset import Waiting
@@ -48,13 +48,13 @@ def finish(token: str) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(form, waiting, token, status=422)
     try:
-        right = known_password.is_right(waiting.email, entered(form.current))
+        known_password.check(waiting.email, entered(form.current))
+    except WrongPassword as refusal:
+        form.refuse(form.current, str(refusal))
+        return _page(form, waiting, token, status=422)
     except LimitReached as refusal:
         form.refuse(form.current, str(refusal))
         return come_back(_page(form, waiting, token, status=429), refusal)
-    if not right:
-        form.refuse(form.current, "That is not your password.")
-        return _page(form, waiting, token, status=422)
     return _finish(form, waiting, token)
 
 

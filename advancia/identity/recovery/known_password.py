@@ -7,11 +7,18 @@ from flask import request
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import Busy
 from advancia.identity import queries, visitor
+from advancia.identity.errors import WrongPassword
 from advancia.identity.services import passwords, sign_in
 
 
+def check(email: str, typed: str) -> None:
+    """Raise `WrongPassword` unless `typed` is the password of the account. For the rest as `is_right`."""
+    if not is_right(email, typed):
+        raise WrongPassword
+
+
 def is_right(email: str, typed: str) -> bool:
-    """Whether `typed` is the password of the account; a wrong one is counted as a failed sign-in.
+    """Whether `typed` is the password of the account; a wrong one counts as a failed sign-in.
 
     Raises `LimitReached`, `Busy`. Opens its own units of work, so call it outside of any.
     """

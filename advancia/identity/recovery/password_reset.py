@@ -93,18 +93,7 @@ def finish(session: Session, *, token: str, actor: Actor, password_hash: str, st
     """Set the new password and end every session. Of two who use one link at once, one gets `LinkIsDead`."""
     # The person first, then the link: as everybody locks them.
     session.execute(select(User.id).where(User.id == actor.user_id).with_for_update(key_share=True))
-    used = session.scalar(
-        update(PasswordReset)
-        .where(
-            PasswordReset.token_hash == tokens.token_hash(token),
-            PasswordReset.user_id == actor.user_id,
-            PasswordReset.closed_at.is_(None),
-            PasswordReset.expires_at > func.now(),
-        )
-        .values(closed_at=func.now())
-        .returning(PasswordReset.id)
-    )
-    if used is None:
+    if not _use(session, token, user_id=actor.user_id):
         raise LinkIsDead
     credentials.set_password(
         session, user_id=actor.user_id, password_hash=password_hash, stands_alone=stands_alone
@@ -125,3 +114,19 @@ def finish(session: Session, *, token: str, actor: Actor, password_hash: str, st
         address=actor.address,
         sentence=IF_NOT_YOU,
     )
+
+
+def _use(session: Session, token: str, *, user_id: int) -> bool:
+    """Close the link; tell whether it could be used until now."""
+    used = session.scalar(
+        update(PasswordReset)
+        .where(
+            PasswordReset.token_hash == tokens.token_hash(token),
+            PasswordReset.user_id == user_id,
+            PasswordReset.closed_at.is_(None),
+            PasswordReset.expires_at > func.now(),
+        )
+        .values(closed_at=func.now())
+        .returning(PasswordReset.id)
+    )
+    return used is not None

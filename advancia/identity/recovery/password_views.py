@@ -9,7 +9,7 @@ from flask_login import current_user
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import LimitReached
 from advancia.identity import visitor
-from advancia.identity.errors import LinkIsDead
+from advancia.identity.errors import LinkIsDead, WrongPassword
 from advancia.identity.models import User
 from advancia.identity.recovery import credentials, known_password, password_change, password_reset
 from advancia.identity.recovery.blueprint import bp
@@ -51,13 +51,13 @@ def change_password() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _change_page(form, status=422)
     try:
-        right = known_password.is_right(current_user.email, entered(form.current))
+        known_password.check(current_user.email, entered(form.current))
+    except WrongPassword as refusal:
+        form.refuse(form.current, str(refusal))
+        return _change_page(form, status=422)
     except LimitReached as refusal:
         form.refuse(form.current, str(refusal))
         return come_back(_change_page(form, status=429), refusal)
-    if not right:
-        form.refuse(form.current, "That is not your current password.")
-        return _change_page(form, status=422)
     return _change_to(entered(form.password))
 
 
