@@ -119,17 +119,9 @@ class DepositView:
 
     @property
     def next_step(self) -> str:
-        if self.is_crypto:
-            return self._crypto_next_step()
-        if self.failure and self.state == "pending":
-            return f"{self.failure} Nothing was charged. You can try another card on the payment page."
-        if self.state == "created" and not self.can_retry:
-            return NEXT_STEP["expired"]
-        if self.state == "locked" and self.failure:
-            return self.failure
-        if self.is_under_way:
-            return NEXT_STEP["under way"]
-        return NEXT_STEP[self.state]
+        if self.state == "paid":
+            return self._since_paid()
+        return self._crypto_next_step() if self.is_crypto else self._card_next_step()
 
     @property
     def arrival_words(self) -> str | None:
@@ -194,6 +186,28 @@ class DepositView:
             f":{self.credited}:{self.refunds}:{self.disputes}"
         )
         return hashlib.sha256(shown.encode()).hexdigest()[:16]
+
+    def _since_paid(self) -> str:
+        """What has become of a payment that arrived."""
+        if self.disputes:
+            return DISPUTE_WORDS[self.disputes[-1]]
+        given_back = sum(refund.amount.minor for refund in self.refunds if refund.state != "failed")
+        if not given_back:
+            return NEXT_STEP["paid"]
+        if self.credited is not None and given_back >= self.credited.minor:
+            return "The payment goes back, or has gone back, to where it came from."
+        return "A part of the payment goes back, or has gone back, to where it came from. The rest is in your wallet."
+
+    def _card_next_step(self) -> str:
+        if self.failure and self.state == "pending":
+            return f"{self.failure} Nothing was charged. You can try another card on the payment page."
+        if self.state == "created" and not self.can_retry:
+            return NEXT_STEP["expired"]
+        if self.state == "locked" and self.failure:
+            return self.failure
+        if self.is_under_way:
+            return NEXT_STEP["under way"]
+        return NEXT_STEP[self.state]
 
     def _crypto_next_step(self) -> str:
         if self.state in ("pending", "locked") and self.provider_state not in (None, "check", "process"):

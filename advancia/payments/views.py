@@ -81,9 +81,7 @@ def show(deposit_id: UUID) -> ResponseReturnValue:
     deposit = queries.deposit_of(db.session(), current_user.id, deposit_id)
     if (same := unchanged(deposit.version)) is not None:
         return same
-    page = render(
-        "deposits/show.html", deposit=deposit, version=deposit.version, dispute_words=queries.DISPUTE_WORDS
-    )
+    page = render("deposits/show.html", deposit=deposit, version=deposit.version)
     return tagged(page, deposit.version)
 
 

@@ -103,8 +103,33 @@ def test_the_customer_sees_it_on_the_deposit_and_in_the_history(amara, paid, ask
 
     shown = page.get(f"/deposits/{paid.id}").text
     assert "Given back" in shown
+    assert "The rest is in your wallet" in shown
     assert "30.00" in shown
     assert "Refunded" in page.get("/history").text
+
+
+@pytest.mark.parametrize(
+    ("won", "words"),
+    [
+        (None, "We hold the amount until it is decided"),
+        (True, "the payment stands"),
+        (False, "taken this payment back for good"),
+    ],
+)
+def test_the_customer_is_told_what_their_bank_does(
+    page, sandbox, amara, paid, page_of, work_through, won, words
+):
+    seen = len(sandbox.deliveries())
+    dispute = sandbox.cards.disputes.open(sandbox.cards.checkouts.page(paid.checkout_id)["payment_intent"])
+    if won is not None:
+        sandbox.cards.disputes.close(dispute["id"], won=won)
+    for event in sandbox.deliveries()[seen:]:
+        pass_on(page, event)
+    work_through()
+
+    shown = page_of(amara).get(f"/deposits/{paid.id}").text
+    assert words in shown
+    assert "You can use it now" not in shown
 
 
 def test_a_double_click_is_one_refund(app, amara, ask, at_provider, books, work_through):
