@@ -42,7 +42,7 @@ class Product:
 
     def __init__(self, environ: dict[str, str], folder: Path) -> None:
         port, sandbox_port = free_port(), free_port()
-        self.url = f"http://127.0.0.1:{port}"
+        self.url = f"http://localhost:{port}"  # a name: passkeys are kept under one
         self.folder = folder
         self.environ = {
             **environ,

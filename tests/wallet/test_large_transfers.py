@@ -56,10 +56,7 @@ def test_above_it_the_second_factor_is_asked_for_and_leads_back_to_the_review(ap
     assert "we first ask for your second factor" in review.text
 
     asked = page.submit_form(review)
-    assert (
-        asked.location.startswith("/confirm?next=/transfers/review?request_id%3D")
-       
-    )
+    assert asked.location.startswith("/confirm?next=/transfers/review?request_id%3D")
     assert books.entry_count(bilal) == 0
     back = page.submit_form(page.follow(asked), code=code(secret))
     assert back.location.startswith("/transfers/review?request_id=")
