@@ -40,6 +40,7 @@ def init_app(app: Flask, settings: Settings) -> None:
     def add_headers(response: Response) -> Response:
         headers = response.headers
         headers["Content-Security-Policy"] = policy(csp_nonce(), form_targets)
+        headers["Server"] = "Advancia"  # the web server would say its own name
         headers["X-Content-Type-Options"] = "nosniff"
         headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
         headers["Cross-Origin-Opener-Policy"] = "same-origin"
