@@ -17,14 +17,12 @@ from advancia.identity import queries
 class Notice(StrEnum):
     PASSWORD_CHANGED = "Your password was changed"  # noqa: S105 - words, not a password
     PASSWORD_RESET = "Your password was reset"  # noqa: S105 - as above
-    EMAIL_CHANGE_ASKED = "Somebody asked to change the address of your account"
     EMAIL_CHANGED = "The address of your account was changed"
     FACTOR_ADDED = "A second factor was added to your account"
     FACTOR_REPLACED = "A second factor of your account was replaced"
     FACTOR_REMOVED = "A second factor was removed from your account"
     RECOVERY_CODES_MADE = "You have new recovery codes"
     RECOVERY_CODE_USED = "A recovery code was used"
-    FACTOR_RESET_BEGUN = "A reset of your second factor was begun"
     FACTOR_RESET_CANCELLED = "The reset of your second factor was cancelled"
     FACTOR_RESET_DONE = "Your second factor was reset"
     NEW_DEVICE = "A new device signed in to your account"

@@ -52,7 +52,7 @@ def test_the_link_sets_a_new_password_and_the_old_one_is_gone(app, page, amara, 
     assert log_in(Page(InProcess(app)), amara.email, NEW).location == "/wallet"
     work()
     assert "Your password was reset" in [mail["Subject"] for mail in mails_to(settings, amara.email)]
-    assert audited(app, amara.id, "password.reset") == 1
+    assert [audited(app, amara.id, f"password.{what}") for what in ("ask", "reset")] == [1, 1]
 
 
 def test_nobody_is_signed_in_by_a_reset(page, link):

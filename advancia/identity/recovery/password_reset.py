@@ -45,11 +45,10 @@ def ask(session: Session, *, email: str, address: str | None) -> None:
 def open_for(session: Session, *, email: str, address: str | None) -> None:
     """Open a reset for the person with that address and mail the link; the links before it are dead.
 
-    Nothing happens if there is nobody, or they are suspended.
+    `address` is where somebody asked from. Nothing happens if there is nobody, or they are suspended.
     """
-    person = session.scalar(
-        select(User).where(User.email == email, User.suspended_at.is_(None)).with_for_update(key_share=True)
-    )
+    wanted = select(User).where(User.email == email, User.suspended_at.is_(None))
+    person = session.scalar(wanted.with_for_update(key_share=True))
     if person is None:
         return
     credentials.close_resets(session, user_id=person.id)
@@ -57,19 +56,10 @@ def open_for(session: Session, *, email: str, address: str | None) -> None:
     session.add(
         PasswordReset(user_id=person.id, token_hash=tokens.token_hash(token), expires_at=utcnow() + VALID_FOR)
     )
-    outbox.put(
-        session,
-        Job.SEND_EMAIL,
-        template="password_reset",
-        to=email,
-        facts={
-            "name": person.name,
-            "minutes": int(VALID_FOR.total_seconds() // 60),
-            "address": address,
-            "second_factor": person.second_factor_since is not None,
-        },
-        secret={"token": token},
+    audit.record_of_system(
+        session, action="password.ask", kind="user", id=person.id, after={"asked_from": address}
     )
+    _mail(session, person, token=token, address=address)
 
 
 def person_of(session: Session, token: str) -> User:
@@ -130,3 +120,19 @@ def _use(session: Session, token: str, *, user_id: int) -> bool:
         .returning(PasswordReset.id)
     )
     return used is not None
+
+
+def _mail(session: Session, person: User, *, token: str, address: str | None) -> None:
+    outbox.put(
+        session,
+        Job.SEND_EMAIL,
+        template="password_reset",
+        to=person.email,
+        facts={
+            "name": person.name,
+            "minutes": int(VALID_FOR.total_seconds() // 60),
+            "address": address,
+            "second_factor": person.second_factor_since is not None,
+        },
+        secret={"token": token},
+    )
