@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.factors import enrol_totp
 from tests.support.people import new_customer, new_staff
 
 
@@ -108,3 +109,24 @@ def test_where_people_are_is_for_those_who_may_see_the_audit_trail(staff_page, a
 @pytest.mark.parametrize("path", ["/admin/customers/0", "/admin/customers/99999999999999999999999999"])
 def test_nobody_has_that_id(staff_page, path):
     assert staff_page("admin").get(path).status == 404
+
+
+def test_a_factor_reset_is_begun_and_then_shown_as_waiting(app, staff_page, amara):
+    enrol_totp(app, amara)
+    page = staff_page("admin")
+    assert (
+        "an app" in page.get(f"/admin/customers/{amara.id}").one("section[aria-labelledby=signing-in]").text
+    )
+
+    answer = page.submit(f"/admin/customers/{amara.id}/factor-reset", reason="Phone lost, asked by post")
+
+    assert "Reset begun" in page.follow(answer).text
+    again = page.submit(f"/admin/customers/{amara.id}/factor-reset", reason="Again")
+    assert again.status == 422
+    assert "under way already" in again.text
+
+
+def test_who_has_no_second_factor_is_offered_no_reset(staff_page, amara):
+    answer = staff_page("admin").get(f"/admin/customers/{amara.id}")
+
+    assert not answer.all("a[href$=factor-reset]")

@@ -107,6 +107,23 @@ def test_staff_are_kept_out_and_let_in_again(app, owner_page, staff_page):
     assert staff_page("support", sam).get("/admin/").status == 200
 
 
+def test_an_owner_begins_the_reset_of_a_colleagues_lost_factor(app, owner, owner_page):
+    sam = new_staff(app, "support")
+    enrol_totp(app, sam)
+    owner_page.get(f"/admin/staff/{sam.id}")
+
+    answer = owner_page.post(
+        f"/admin/staff/{sam.id}/factor-reset", {"reason": "Phone lost", "role": "support"}
+    )
+
+    assert "Begun" in owner_page.follow(answer).text
+    again = owner_page.post(
+        f"/admin/staff/{sam.id}/factor-reset", {"reason": "Phone lost", "role": "support"}
+    )
+    assert again.status == 422
+    assert "under way already" in again.text
+
+
 # The last owner. Other tests leave owners behind, so the others are set aside within a transaction that is undone.
 
 

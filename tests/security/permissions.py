@@ -140,6 +140,7 @@ MAY = {
         POST /admin/staff/<int:member_id>
         POST /admin/staff/<int:member_id>/suspension
         POST /admin/staff/<int:member_id>/reinstatement
+        POST /admin/staff/<int:member_id>/factor-reset
     """,
     FINANCE_UP: """
         GET /admin/approvals/
@@ -186,6 +187,7 @@ FRESH = {
     "POST /admin/staff/<int:member_id>",
     "POST /admin/staff/<int:member_id>/suspension",
     "POST /admin/staff/<int:member_id>/reinstatement",
+    "POST /admin/staff/<int:member_id>/factor-reset",
 }
 
 # What ends the session that asks for it, and so leads to the sign-in.

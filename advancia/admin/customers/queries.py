@@ -18,6 +18,7 @@ from advancia.core.money import Asset, Money
 from advancia.core.permissions import Role
 from advancia.identity.models import User, UserSession
 from advancia.identity.services import limits, sign_in
+from advancia.identity.sessions import browsers, timeouts
 from advancia.ledger import staff_queries
 
 _SIMPLE: ColumnElement[str] = literal_column("'simple'::regconfig")
@@ -72,15 +73,18 @@ class SeenSession:
     id: int
     created_at: datetime
     last_used_at: datetime
-    ended_at: datetime | None
-    expires_at: datetime
+    ends_at: datetime
     second_factor: bool
     address: str | None
     user_agent: str | None
 
     @property
     def is_open(self) -> bool:
-        return self.ended_at is None and self.expires_at > utcnow()
+        return self.ends_at > utcnow()
+
+    @property
+    def device(self) -> str:
+        return browsers.in_words(self.user_agent)
 
 
 @dataclass(frozen=True)
@@ -158,11 +162,11 @@ def sessions(session: Session, user_id: int, *, with_origin: bool) -> list[SeenS
             UserSession.id,
             UserSession.created_at,
             UserSession.last_used_at,
-            UserSession.ended_at,
-            UserSession.expires_at,
+            timeouts.ends_at(),
             UserSession.second_factor_at.is_not(None),
             *((UserSession.address, UserSession.user_agent) if with_origin else (_unread(), _unread())),
         )
+        .join(User, User.id == UserSession.user_id)
         .where(UserSession.user_id == user_id)
         .order_by(UserSession.id.desc())
         .limit(SHOWN_SESSIONS)

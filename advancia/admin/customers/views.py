@@ -15,6 +15,8 @@ from advancia.admin.lists import PAGE_SIZE, before_here, listed
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
+from advancia.identity.factors.queries import factors_of
+from advancia.identity.recovery import factor_reset as resets
 from advancia.ledger import staff_queries
 from advancia.web.access import confirmed, current_actor, may, staff_required
 from advancia.web.csrf import checked_by_its_form
@@ -56,6 +58,8 @@ def show(user_id: int) -> ResponseReturnValue:
         transactions=moved.rows,
         people=parties.named(session, moved.rows),
         sessions=queries.sessions(session, user_id, with_origin=with_origin),
+        factors=factors_of(session, user_id),
+        reset=resets.waiting_of(session, user_id=user_id),
         sign_ins=queries.sign_ins(session, customer.email),
         acts=[act for act in acts.ACTS if may(act.permission) and act.fits(customer)],
         lines=audit.records_of(session, kind="user", id=user_id, limit=SHOWN_LINES) if with_origin else [],

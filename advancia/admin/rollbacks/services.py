@@ -94,7 +94,7 @@ def _post(
         before={"reference": undone.reference, "kind": undone.kind},
         after={
             "rollback": posted.txn_id,
-            "reference": reference,
+            "rollback_reference": reference,
             "debt_allowed": allow_debt,
             "asked_by": asked_by or actor.user_id,
         },

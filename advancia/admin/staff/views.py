@@ -14,7 +14,7 @@ from advancia.admin.staff.forms import NewMemberForm, RoleForm
 from advancia.core.db import Session, db, in_unit_of_work, unit_of_work
 from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
-from advancia.identity.recovery import password_reset
+from advancia.identity.recovery import factor_reset, password_reset
 from advancia.identity.services import passwords, staff
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
@@ -117,6 +117,25 @@ def reinstate(member_id: int) -> ResponseReturnValue:
     )
 
 
+@bp.post("/<int:member_id>/factor-reset")
+@staff_required(Permission.ROLES)
+@confirmed
+@checked_by_its_form
+def begin_factor_reset(member_id: int) -> ResponseReturnValue:
+    form, actor = ReasonForm(), current_actor()
+    queries.member(db.session(), member_id)
+    if not form.validate_on_submit():
+        return _page(form, member_id, status=422)
+    return _carry_out(
+        form,
+        member_id,
+        lambda session: factor_reset.begin(
+            session, actor=actor, user_id=member_id, reason=entered(form.reason)
+        ),
+        "Begun. A day later they can finish it by the link in their mail.",
+    )
+
+
 def _create(session: Session, form: NewMemberForm, password_hash: str) -> int:
     user_id = staff.create(
         session,
@@ -133,7 +152,7 @@ def _create(session: Session, form: NewMemberForm, password_hash: str) -> int:
 
 
 def _carry_out(
-    form: ReasonForm, member_id: int, deed: Callable[[Session], None], done: str
+    form: ReasonForm, member_id: int, deed: Callable[[Session], object], done: str
 ) -> ResponseReturnValue:
     try:
         in_unit_of_work(deed)
