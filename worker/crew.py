@@ -11,6 +11,7 @@ import os
 import time
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from itertools import count
 
 from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
@@ -23,6 +24,7 @@ from worker import tasks
 
 HANDS = 8
 LOOK_SECONDS = 0.02  # until free hands are given new work, at the latest
+LETTERS_TURN = 10  # looks, of which one treats letters like all else, so that they do not wait for ever
 SHIFT_SECONDS = 10.0  # for one ring: so often the worker tells that it lives, and hears that it is to stop
 TOO_LONG = 70  # the exit code
 
@@ -55,6 +57,7 @@ class Crew:
         self._hands = hands
         self._pool = ThreadPoolExecutor(hands, thread_name_prefix="hand")
         self._runs: dict[Future[None], Run] = {}
+        self._looks = count(1)
 
     def work_off(self, *, seconds: float = SHIFT_SECONDS) -> None:
         """Run what is due until there is nothing left, or for so many seconds; what has begun may still go on then."""
@@ -73,11 +76,17 @@ class Crew:
         self._pool.shutdown()
 
     def _claim(self) -> list[Claim]:
+        """As much as hands are free for: letters only where nothing else is due, and in their turn now and then."""
         free = self._hands - len(self._runs)
         if free == 0:
             return []
         with unit_of_work() as session:
-            return outbox.claim_due(session, limit=free)
+            claims = []
+            if next(self._looks) % LETTERS_TURN:
+                claims = outbox.claim_due(session, limit=free, but_letters=True)
+            if len(claims) < free:
+                claims += outbox.claim_due(session, limit=free - len(claims))
+            return claims
 
     def _run_a_lost_one(self) -> bool:
         """Run a row whose last run never ended, which may be its own fault, alone; false when there is none."""

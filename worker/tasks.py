@@ -35,11 +35,12 @@ class DoneElsewhere(Exception):
     """Another run of the same row has finished it; what this run wanted to change is rolled back."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Task:
     """This run of a job: its row, its secret, and the way to finish it."""
 
     claim: Claim
+    is_finished: bool = False
 
     @property
     def secret(self) -> dict[str, Any]:
@@ -59,6 +60,7 @@ class Task:
             if not outbox.mark_done(session, self.claim.outbox_id):
                 raise DoneElsewhere
             yield session
+        self.is_finished = True
 
     @contextmanager
     def kept(self, *, every: float = outbox.PATIENCE.total_seconds() / 3) -> Iterator[None]:
@@ -130,8 +132,9 @@ def _run(claim: Claim) -> None:
     task = Task(claim)
     try:
         functions()[claim.kind](task, **claim.payload)
-        with unit_of_work() as session:  # for jobs that had nothing to change
-            outbox.mark_done(session, claim.outbox_id)
+        if not task.is_finished:  # for jobs that had nothing to change
+            with unit_of_work() as session:
+                outbox.mark_done(session, claim.outbox_id)
     except DoneElsewhere:
         return
     _log.info("job_done", job=claim.kind, outbox=claim.outbox_id, attempt=claim.attempt)

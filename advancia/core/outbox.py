@@ -25,7 +25,6 @@ from sqlalchemy import (
     and_,
     exists,
     func,
-    insert,
     or_,
     select,
     text,
@@ -48,6 +47,16 @@ LONGEST_DELAY = timedelta(minutes=10)
 DIED = "The last try never came to an end: its worker died."
 # How long after the start of a run that has not ended the row counts as lost and is taken again.
 PATIENCE = timedelta(seconds=25)
+
+# What every job does is told to the driver as it is: to compose a statement costs more than to carry it out.
+_PUT = """
+    insert into outbox (kind, payload, request_id, available_at)
+    values (%s, %s::jsonb, %s, coalesce(%s::timestamptz, now())) returning id
+"""
+_MARK_DONE = """
+    update outbox set done_at = now(), secret = null, encrypted_secret = null, parked_at = null
+    where id = %s and done_at is null returning id
+"""
 
 # Where an encrypted secret stands, as `Keyring` wants to be told.
 SECRET: Final = {"table": "outbox", "column": "encrypted_secret"}
@@ -128,10 +137,8 @@ def put(
     The payload is stored as JSON: plain values only. The job may run more than once; see `worker.tasks`.
     `secret` is stored under the app's newest field key, and only the job can read it.
     """
-    values: dict[str, Any] = {"kind": job.value, "payload": payload, "request_id": context.request_id.get()}
-    if available_at is not None:
-        values["available_at"] = available_at
-    outbox_id = session.execute(insert(OutboxRow).values(**values).returning(OutboxRow.id)).scalar_one()
+    row = (job.value, json.dumps(payload), context.request_id.get(), available_at)
+    outbox_id = session.connection().exec_driver_sql(_PUT, row).scalar_one()
     if secret is not None:
         _encrypt(session, outbox_id, secret)
 
@@ -157,12 +164,14 @@ def claim(session: Session, outbox_id: int) -> Claim | None:
     return next(iter(_begin(session, OutboxRow.id == outbox_id, _is_open())), None)
 
 
-def claim_due(session: Session, *, limit: int) -> list[Claim]:
+def claim_due(session: Session, *, limit: int, but_letters: bool = False) -> list[Claim]:
     """As `claim`, for the rows that have been due for longest and whose last run, if any, has come to an end.
 
-    Rows that somebody else is just claiming are left to them.
+    Rows that somebody else is just claiming are left to them. Letters are mails that nobody waits for, as for a code.
     """
-    return _begin(session, OutboxRow.id == _due(OutboxRow.handed_at.is_(None), limit=limit).c.id)
+    is_free = OutboxRow.handed_at.is_(None)
+    due = _due(and_(is_free, ~_is_letter()) if but_letters else is_free, limit=limit)
+    return _begin(session, OutboxRow.id == due.c.id)
 
 
 def claim_lost(session: Session) -> Claim | None:
@@ -188,13 +197,7 @@ def mark_done(session: Session, outbox_id: int) -> bool:
 
     The row is locked until the caller commits, so two runs of one row cannot both have their effect.
     """
-    row = session.execute(
-        update(OutboxRow)
-        .where(OutboxRow.id == outbox_id, OutboxRow.done_at.is_(None))
-        .values(done_at=func.now(), secret=None, encrypted_secret=None, parked_at=None)
-        .returning(OutboxRow.id)
-    )
-    return row.first() is not None
+    return session.connection().exec_driver_sql(_MARK_DONE, (outbox_id,)).first() is not None
 
 
 def mark_failed(session: Session, outbox_id: int, *, attempt: int, error: str) -> bool:
@@ -242,6 +245,14 @@ def encrypt_plain_secrets(session: Session, *, limit: int = 500) -> int:
 
 def _is_open() -> ColumnElement[bool]:
     return and_(OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None))
+
+
+def _is_letter() -> ColumnElement[bool]:
+    return and_(
+        OutboxRow.kind == Job.SEND_EMAIL.value,
+        OutboxRow.encrypted_secret.is_(None),
+        OutboxRow.secret.is_(None),
+    )
 
 
 def _are_due() -> Select[int]:

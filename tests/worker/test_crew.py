@@ -150,6 +150,36 @@ def test_a_job_that_fails_leaves_the_others_alone_and_comes_again_later(as_job, 
     assert tuple(error.one()) == (1, "ValueError: no luck", None)
 
 
+def test_letters_wait_for_the_rest_but_codes_and_money_do_not(crew, monkeypatch, as_job):
+    order = []
+    tasks.functions()
+    monkeypatch.setitem(tasks._functions, Job.SEND_EMAIL.value, lambda task, name: order.append(name))
+    as_job(lambda task, number: order.append("money"))
+    with unit_of_work() as session:
+        for _ in range(8):
+            outbox.put(session, Job.SEND_EMAIL, name="letter")
+        outbox.put(session, Job.SEND_EMAIL, secret={"code": "123456"}, name="code")
+    put(7)
+    crew.work_off()
+
+    assert "letter" not in order[:4]
+    assert order[-7:] == ["letter"] * 7  # one of them may have filled a hand beside the last of the money
+    assert sorted(set(order)) == ["code", "letter", "money"]
+
+
+def test_letters_get_a_turn_while_other_work_never_ends(crew, monkeypatch, as_job):
+    order = []
+    tasks.functions()
+    monkeypatch.setitem(tasks._functions, Job.SEND_EMAIL.value, lambda task: order.append("letter"))
+    as_job(lambda task, number: order.append("money"))
+    with unit_of_work() as session:
+        outbox.put(session, Job.SEND_EMAIL)
+    put(100)
+    crew.work_off()
+
+    assert order.index("letter") < 60
+
+
 def test_no_more_is_claimed_than_hands_can_begin(as_job, crew):
     gate, begun = threading.Event(), threading.Semaphore(0)
 
