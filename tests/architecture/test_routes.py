@@ -86,7 +86,10 @@ def test_every_form_refuses_a_forged_token_and_changes_nothing(app, customer, pa
                 continue
             for page in (stranger, signed_in):
                 answer = page.post(example_of(rule.rule), right_but_for_the_token)
-                refused = answer.status in (400, 422) or answer.headers.get("Location", "").partition("?")[0] == "/login"
+                refused = (
+                    answer.status in (400, 422)
+                    or answer.headers.get("Location", "").partition("?")[0] == "/login"
+                )
                 assert refused, (rule.rule, answer.status)
     assert [each for each in executed if WRITES.match(each)] == []
 
@@ -136,4 +139,5 @@ def test_a_unit_of_work_cannot_be_opened_while_a_get_is_answered(app_context):
 def example_of(rule: str) -> str:
     """The rule with something in the place of its variables."""
     rule = re.sub(r"<uuid:\w+>", "00000000-0000-4000-8000-000000000000", rule)
+    rule = re.sub(r"<int:\w+>", "1", rule)
     return re.sub(r"<\w+>", "something", rule)

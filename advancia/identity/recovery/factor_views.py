@@ -17,7 +17,6 @@ from advancia.identity.recovery.forms import FinishFactorResetForm
 from advancia.identity.services import passwords
 from advancia.identity.services.password_rules import Owner
 from advancia.web.access import actor_here, current_actor, public, signed_in
-from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other
 from advancia.web.limits import come_back, limiter
@@ -38,7 +37,6 @@ def show(token: str) -> ResponseReturnValue:
 
 @bp.post("/factor-reset/<token>", endpoint="finish_factor_reset")
 @public
-@checked_by_its_form
 @limiter.limit("60 per hour")
 def finish(token: str) -> ResponseReturnValue:
     waiting = factor_reset.waiting_by(db.session(), token)

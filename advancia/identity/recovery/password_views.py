@@ -114,7 +114,6 @@ def reset_password(token: str) -> ResponseReturnValue:
 
 @bp.post("/password/reset/<token>")
 @public
-@checked_by_its_form
 @limiter.limit("60 per hour")
 def finish_password_reset(token: str) -> ResponseReturnValue:
     person = password_reset.person_of(db.session(), token)
