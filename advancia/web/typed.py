@@ -144,8 +144,13 @@ def _is_done(typed: Typed | None) -> bool:
     return typed is None or (request.method == "POST" and request.endpoint == typed.endpoint)
 
 
+def mark_of(user_id: int) -> str:
+    """By what the session's cookie tells whose it is, to nobody but us."""
+    return hmac.digest(_key(), f"person:{user_id}".encode(), hashlib.sha256).hex()[:MARK_LENGTH]
+
+
 def _remember_whose(_app: Flask, user: Any) -> None:
-    session[PERSON] = hmac.digest(_key(), f"person:{user.id}".encode(), hashlib.sha256).hex()[:MARK_LENGTH]
+    session[PERSON] = mark_of(user.id)
 
 
 def _key() -> bytes:

@@ -13,7 +13,7 @@ from advancia.web.access import public
 bp = Blueprint("well_known", __name__, url_prefix="/.well-known")
 
 VALID_FOR = timedelta(days=180)  # the RFC recommends less than a year
-CHANGE_PASSWORD = "factors.security"  # noqa: S105 - the name of a page
+CHANGE_PASSWORD = "recovery.password"  # noqa: S105 - the name of a page
 
 
 @bp.get("/security.txt")

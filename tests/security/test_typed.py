@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -12,7 +13,11 @@ from advancia.core.clock import utcnow
 from advancia.core.db import unit_of_work
 from advancia.identity.models import UserSession
 from advancia.web import typed
-from tests.support.pages import filled_in, sign_in
+from tests.security.objects import place
+from tests.security.permissions import EVERYBODY, ROLES, TABLE
+from tests.support.factors import let_minutes_pass
+from tests.support.pages import InProcess, Page, adopt_session, filled_in, sign_in
+from tests.support.people import new_staff
 
 FROM_HERE = {"Origin": "http://localhost"}
 NOTE = "Für die Küche <b>& mehr</b> 🍲"
@@ -192,3 +197,61 @@ def test_a_cookie_that_was_tampered_with_is_dropped(customer, page_of, value):
 
     assert page.get("/transfers/new").status == 200
     assert "typed" not in {cookie.key for cookie in page.transport.client._cookies.values()}
+
+
+OPENED = [route for route, who in TABLE.items() if route.startswith("GET") and who != EVERYBODY]
+TYPED = "input:not([type=hidden]):not([type=password]):not([type=radio]):not([type=checkbox]), textarea"
+
+
+def forms_on(answer):
+    """The forms on the page that somebody types into, each with what they would type; secrets are nobody's to keep."""
+    for form in answer.all("main form"):
+        names = [str(field["name"]) for field in form.select(TYPED) if field.get("name")]
+        words = {name: f"Typed into {name}" for name in names if not typed.NEVER_KEPT.search(name)}
+        if words and str(form.get("method")).lower() == "post":
+            yield form, words
+
+
+@pytest.mark.parametrize("why", ["an old token", "an ended session", "an old proof"])
+@pytest.mark.parametrize("route", OPENED)
+def test_no_form_of_the_product_loses_what_was_typed(app, leave, route, why):
+    """Every page with a form, by everybody's hand; a page without one passes, and the next test counts those with."""
+    for form, words, page, path, person in opened_forms(app, route):
+        sent = {**filled_in(form), **words}
+        if why == "an old token":
+            sent["csrf_token"] = "of another time"
+        elif why == "an ended session":
+            leave(person)
+        else:
+            let_minutes_pass(app, person)
+        headers = {**FROM_HERE, "Referer": f"http://localhost{path}"}
+        answer = page.transport.send("POST", str(form["action"]), sent, headers)
+        if answer.status == 303 and urlsplit(answer.location).path in ("/login", "/confirm"):
+            adopt_session(page, app, person)
+            answer = page.get(path)
+        elif answer.status == 303:
+            answer = page.follow(answer)
+        elif why == "an old proof":
+            continue  # this form asks for none, and has refused or taken what was typed
+        if why == "an old proof" and "has not been sent" not in answer.text:
+            continue
+        (again,) = [each for each in answer.all("main form") if each.get("action") == form["action"]]
+        assert {name: filled_in(again)[name] for name in words} == words
+        assert answer.all("main [role=alert]"), "nothing says that it has not been sent"
+
+
+def opened_forms(app, route):
+    role = next(role for role in ROLES if role in TABLE[route])
+    where = place(app, route)
+    person = where.owner if role == "customer" else new_staff(app, role)
+    page = Page(InProcess(app))
+    adopt_session(page, app, person)
+    for form, words in forms_on(page.get(where.path)):
+        yield form, words, page, where.path, person
+
+
+def test_the_forms_are_found(app):
+    found = {str(form["action"]) for route in OPENED for form, *_ in opened_forms(app, route)}
+
+    assert {"/transfers/review", "/deposits/new", "/settings/profile", "/settings/email"} <= found
+    assert [each for each in found if each.startswith("/admin/customers/") and each.endswith("/suspension")]

@@ -13,6 +13,7 @@ from flask import Flask
 
 from advancia.core.db import unit_of_work
 from advancia.identity.sessions import services as sessions
+from advancia.web import typed
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ def filled_in(form: Tag) -> dict[str, str]:
             if field.has_attr("checked"):
                 fields[name] = str(field.get("value", "on"))
         elif field.name == "textarea":
-            fields[name] = field.get_text()
+            fields[name] = field.get_text().removeprefix("\r").removeprefix("\n")  # as browsers read it
         elif field.name == "input":
             fields[name] = str(field.get("value", ""))
     return fields
@@ -167,4 +168,6 @@ def adopt_session(page: Page, app: Flask, person: Any) -> Page:
     assert isinstance(page.transport, InProcess)
     with page.transport.client.session_transaction() as cookie:
         cookie["_user_id"] = token
+        with app.app_context():
+            cookie[typed.PERSON] = typed.mark_of(person.id)
     return page
