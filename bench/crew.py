@@ -31,6 +31,7 @@ class Crew:
         python: Path | str = sys.executable,
         against: str | None = None,
         unit: str = "postings",
+        times_longer: float = 1,
     ) -> None:
         self.name = name
         self.unit = unit
@@ -40,6 +41,7 @@ class Crew:
         self.shares = shared_out(clients, os.cpu_count() or 1)
         self.told = told
         self.python = python
+        self.times_longer = times_longer  # for pieces of work that are long themselves
         self.processes: list[subprocess.Popen[str]] = []
 
     def turn(self, seconds: float) -> Turn:
@@ -47,7 +49,7 @@ class Crew:
             self._start()
             self._ordered(WARM_UP)
         with self.server.costs() as spent:
-            turn = self._ordered(seconds)
+            turn = self._ordered(seconds * self.times_longer)
         return with_costs(turn, spent)
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from bench.ledger.contenders.by_python import WORKERS, Absent
 from bench.runner import Contender, counted
 from bench.server import Server
 
+LONGER = 3  # times as long a turn: in a short one, whether the last batches are in it or not decides
 REFUSED = 0.05  # of the postings, where some are
 
 
@@ -34,6 +35,14 @@ def batches(
                 "atomic": how == "atomic",
             }
             found.append(
-                Crew(name, f"{WORKERS}.by_batch", server=server, clients=number, told=told, against=against)
+                Crew(
+                    name,
+                    f"{WORKERS}.by_batch",
+                    server=server,
+                    clients=number,
+                    told=told,
+                    against=against,
+                    times_longer=LONGER,
+                )
             )
     return found
