@@ -104,7 +104,8 @@ def adopt(token: str) -> None:
 
 def go_on_by(token: str) -> None:
     """Go on in the same session under its new token, with whatever else the cookie holds: it is the same person."""
-    login_user(load(token))
+    if (visitor := load(token)) is not None:  # else somebody has ended the session a moment ago
+        login_user(visitor)
 
 
 def known_device() -> str | None:

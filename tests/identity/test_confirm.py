@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from advancia.web.access import confirmed, signed_in
-from tests.support.factors import code, enrol_totp, let_minutes_pass, sign_in_with_code
+from tests.support.factors import audited, code, enrol_totp, let_minutes_pass, sign_in_with_code
 from tests.support.pages import InProcess, Page
 
 PATH = "/settings/security/app"
@@ -165,6 +165,23 @@ def test_whoever_has_just_proved_it_goes_straight_on(page_of, amara):
 
     assert page.get("/confirm?next=/history").location == "/history"
     assert page.get("/confirm?next=/history&fully=1").location == "/history"
+
+
+def test_asking_again_without_a_proof_makes_nothing_fresher(app_with_a_vault, amara):
+    page = Page(InProcess(app_with_a_vault))
+    page.submit("/login", email=amara.email, password=amara.password)
+    let_minutes_pass(app_with_a_vault, amara, minutes=4)
+    page.get("/settings/security")
+    assert page.post("/confirm?next=/vault").location == "/vault"
+
+    let_minutes_pass(app_with_a_vault, amara, minutes=2)
+    assert page.get("/vault").location == "/confirm?next=/vault"
+
+
+def test_it_stands_in_the_audit_trail(app_with_a_vault, vault, amara):
+    vault.submit("/confirm?next=/vault", password=amara.password)
+
+    assert "session.confirm" in audited(app_with_a_vault, amara)
 
 
 def test_nobody_else_finds_anything_there(page):

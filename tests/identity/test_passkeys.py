@@ -10,9 +10,11 @@ import pytest
 from fido2.utils import websafe_decode, websafe_encode
 from sqlalchemy import func, select, update
 
+from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.identity.factors.models import Passkey, PasskeyChallenge
-from advancia.identity.models import User, UserSession
+from advancia.identity.factors.services import guesses
+from advancia.identity.models import CountedTry, User, UserSession
 from tests.support.authenticator import Authenticator
 from tests.support.factors import audited, code, enrol_totp, let_minutes_pass, mails_to
 from tests.support.pages import InProcess, Page
@@ -135,6 +137,17 @@ def test_it_is_the_second_step_after_the_password(app, owner, amara, device):
 
     assert prove_with(page, device).location == "/wallet"
     assert page.get("/wallet").status == 200
+
+
+def test_nobody_who_guesses_codes_keeps_its_owner_out(app, owner, amara, device):
+    with app.app_context(), unit_of_work() as session:
+        for limit in (guesses.PER_HOUR, guesses.IN_A_ROW):
+            session.add_all(
+                CountedTry(what=limit.what, key=str(amara.id), tried_at=utcnow())
+                for _ in range(limit.allowed)
+            )
+
+    assert prove_with(after_password(app, amara), device).location == "/wallet"
 
 
 def test_it_confirms_who_sits_there(app, owner, amara, device):

@@ -9,10 +9,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, update
 
+from advancia.audit import records_of
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.identity.factors.models import PendingSignIn
-from advancia.identity.factors.services import account
+from advancia.identity.factors.services import account, guesses
 from advancia.identity.factors.views.second_factor import TOO_LATE, TOO_OFTEN
 from advancia.identity.models import CountedTry, User, UserSession
 from tests.support.factors import code, enrol_totp, forget_used_codes, mails_to, sign_in_with_code
@@ -135,6 +136,34 @@ def test_ten_wrong_codes_in_an_hour_lock_the_account_and_tell_its_owner(app, pag
             .values(tried_at=CountedTry.tried_at - timedelta(hours=1))
         )
     assert page.submit(SECOND, code=code(secret)).location == "/wallet"
+
+
+def test_wrong_codes_are_in_the_audit_trail(app, page, amara, secret):
+    type_password(page, amara)
+    page.submit(SECOND, code=code(secret, step=50))
+
+    with app.app_context():
+        lines = records_of(db.session(), kind="user", id=amara.id, limit=5)
+    assert (lines[0].action, lines[0].role) == ("second_factor.failed", "stranger")
+    assert lines[0].address is not None
+
+
+def test_a_hundred_wrong_codes_in_a_row_are_the_last_until_something_else_is_right(app, page, amara, secret):
+    with app.app_context(), unit_of_work() as session:
+        session.add_all(
+            CountedTry(what=guesses.IN_A_ROW.what, key=str(amara.id), tried_at=utcnow() - timedelta(days=3))
+            for _ in range(100)
+        )
+    type_password(page, amara)
+    refused = page.submit(SECOND, code=code(secret))
+    assert refused.status == 429
+    assert "No more are taken" in refused.one("#code-error").text
+
+    with app.app_context(), unit_of_work() as session:
+        account.forget_all(session, user_id=amara.id)
+    new = enrol_totp(app, amara)
+    type_password(page, amara)
+    assert page.submit(SECOND, code=code(new)).location == "/wallet"
 
 
 def test_wrong_codes_at_once_cannot_pass_the_limit(app, amara, secret):

@@ -98,7 +98,7 @@ class PasskeyChallenge(Model):
 
 
 class RecoveryCode(Model):
-    """One of ten codes that stand in for a lost factor, each once. Only a keyed hash of it is kept."""
+    """One of ten codes that stand in for a lost factor, each once. Only a hash of it is kept."""
 
     __tablename__ = "recovery_code"
     __table_args__ = (UniqueConstraint("user_id", "code_hash"),)

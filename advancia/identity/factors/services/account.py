@@ -9,7 +9,9 @@ from advancia.core.db import Session
 from advancia.core.permissions import is_staff
 from advancia.identity.factors.errors import PasswordTooShort, StaffNeedsFactor
 from advancia.identity.factors.models import AuthenticatorApp, Passkey, PendingSignIn, RecoveryCode
+from advancia.identity.factors.services import guesses
 from advancia.identity.models import User
+from advancia.identity.services import limits
 from advancia.identity.sessions import services as sessions
 
 
@@ -72,12 +74,15 @@ def removed(session: Session, *, actor: Actor, session_id: int) -> None:
 def forget_all(session: Session, *, user_id: int) -> None:
     """Take away every factor of the person: the end of a reset. Their sessions are the caller's to end.
 
+    Wrong codes are counted anew with the next factor.
+
     Staff who lose their factors this way reach no staff page until they have enrolled anew.
     """
     lock(session, user_id)
     for each in (AuthenticatorApp, Passkey):
         session.execute(delete(each).where(each.user_id == user_id))
     drop_pending(session, user_id=user_id)
+    limits.forget(session, *guesses.counters_of(user_id))
     _note_none(session, user_id)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 import secrets
 import unicodedata
@@ -22,8 +21,10 @@ HOW_MANY = 10
 FEW_LEFT = 3
 # Nothing that looks like something else: no 0 O, 1 I L, 2 Z, 5 S, 8 B, and no U V.
 ALPHABET = "34679ACDEFGHJKMNPQRTWXY"
-LENGTH = 16  # of 23 signs: 72 bits
-GROUP = 4
+# Of 23 signs: 113 bits. From 112 on, nobody guesses one even with the hashes at hand (NIST SP 800-63B-4, 3.1.2.2), so
+# they need no key, whose change would lock out whoever kept codes.
+LENGTH = 25
+GROUP = 5
 FORM = re.compile(f"^[{ALPHABET}]{{{LENGTH}}}$")
 
 
@@ -34,22 +35,19 @@ def plain(typed: str | None) -> str:
 
 
 def readable(code: str) -> str:
-    """In groups of four: `4K7Q-M3XD-9RTA-HW6N`."""
+    """In groups of five: `4K7QM-3XD9R-TAHW6-NPC7E-GJ4XY`."""
     return "-".join(code[start : start + GROUP] for start in range(0, len(code), GROUP))
 
 
-def make(session: Session, *, actor: Actor, key: str) -> list[str]:
-    """Make ten codes, which replace all before, and return them readable; they cannot be shown again.
-
-    `key` is the secret that their hashes are keyed with. The person is told.
-    """
+def make(session: Session, *, actor: Actor) -> list[str]:
+    """Make ten codes in the place of all before, tell the person, and return them readable, for the only time."""
     account.lock(session, actor.user_id)
     replaced = session.execute(
         delete(RecoveryCode).where(RecoveryCode.user_id == actor.user_id).returning(RecoveryCode.id)
     ).all()
     codes = ["".join(secrets.choice(ALPHABET) for _ in range(LENGTH)) for _ in range(HOW_MANY)]
     session.add_all(
-        RecoveryCode(user_id=actor.user_id, code_hash=_hash(key, actor.user_id, code)) for code in codes
+        RecoveryCode(user_id=actor.user_id, code_hash=_hash(actor.user_id, code)) for code in codes
     )
     sentence = "The codes that you had before no longer work." if replaced else ""
     notices.tell(
@@ -63,13 +61,13 @@ def make(session: Session, *, actor: Actor, key: str) -> list[str]:
     return [readable(code) for code in codes]
 
 
-def accept(session: Session, *, actor: Actor, code: str, key: str) -> bool:
+def accept(session: Session, *, actor: Actor, code: str) -> bool:
     """Whether `code` is one of the person's that was not used yet. It is used up, and the person is told."""
     used = session.scalar(
         update(RecoveryCode)
         .where(
             RecoveryCode.user_id == actor.user_id,
-            RecoveryCode.code_hash == _hash(key, actor.user_id, code),
+            RecoveryCode.code_hash == _hash(actor.user_id, code),
             RecoveryCode.used_at.is_(None),
         )
         .values(used_at=func.now())
@@ -85,12 +83,12 @@ def accept(session: Session, *, actor: Actor, code: str, key: str) -> bool:
     return True
 
 
-def are_current(session: Session, *, user_id: int, codes: list[str], key: str) -> bool:
+def are_current(session: Session, *, user_id: int, codes: list[str]) -> bool:
     """Whether these are exactly the codes that the person can use now."""
     hashes = session.scalars(
         select(RecoveryCode.code_hash).where(RecoveryCode.user_id == user_id, RecoveryCode.used_at.is_(None))
     ).all()
-    return bool(codes) and {_hash(key, user_id, plain(code)) for code in codes} == set(hashes)
+    return bool(codes) and {_hash(user_id, plain(code)) for code in codes} == set(hashes)
 
 
 def _left(session: Session, user_id: int) -> int:
@@ -116,5 +114,5 @@ def _tell_of_use(session: Session, actor: Actor, left: int) -> None:
     )
 
 
-def _hash(key: str, user_id: int, code: str) -> bytes:
-    return hmac.digest(key.encode(), f"recovery-code:{user_id}:{code}".encode(), hashlib.sha256)
+def _hash(user_id: int, code: str) -> bytes:
+    return hashlib.sha256(f"recovery-code:{user_id}:{code}".encode()).digest()

@@ -8,6 +8,7 @@ from flask import Response, jsonify, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from advancia import audit
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import LimitReached
 from advancia.identity import visitor
@@ -54,25 +55,36 @@ def confirm() -> ResponseReturnValue:
 @limiter.limit("60 per hour")
 def prove() -> ResponseReturnValue:
     wanted = _wanted()
+    if wanted.nothing:  # what was proved a moment ago is not made any fresher by asking again
+        return see_other(_where_to())
     form = proof_form(wanted.ways, password=wanted.password)
     if not form.validate_on_submit():
         return _page(form, wanted, status=422)
     try:
-        proved = _password_holds(form, wanted) and _factor_holds(form, wanted)
+        right = _password_holds(form, wanted) and _factor_holds(form, wanted)
     except LimitReached as refusal:
         form.form_errors.append(str(refusal))
         return come_back(_page(form, wanted, status=429), refusal)
-    if not proved:
+    if not right:
         return _page(form, wanted, status=422)
-    with unit_of_work() as session:
-        token = sessions.renew(
-            session,
-            session_id=current_user.session_id,
-            second_factor=wanted.ways is not None,
-            password=wanted.password,
-        )
-    visitor.go_on_by(token)
+    visitor.go_on_by(_renewed(wanted))
     return see_other(_where_to())
+
+
+def _renewed(wanted: Wanted) -> str:
+    """Note what was proved, and return the session's new token."""
+    with unit_of_work() as session:
+        proved = {"second_factor": wanted.ways is not None, "password": wanted.password}
+        token = sessions.renew(session, session_id=current_user.session_id, **proved)
+        audit.record(
+            session,
+            current_actor(),
+            action="session.confirm",
+            kind="user",
+            id=current_user.id,
+            after={"session": current_user.session_id, **proved},
+        )
+        return token
 
 
 @bp.post("/confirm/challenge")

@@ -16,7 +16,7 @@ from advancia.identity.factors.forms import ProofForm
 from advancia.identity.factors.queries import Factors
 from advancia.identity.factors.services import apps, passkeys, recovery_codes
 from advancia.identity.factors.services.proofs import Proof
-from advancia.identity.factors.views.shared import keyring, secret_key, site
+from advancia.identity.factors.views.shared import keyring, site
 from advancia.web.forms import entered
 
 
@@ -83,9 +83,9 @@ def proof_in(form: ProofForm, ways: Ways, *, actor: Actor, flow: str) -> Proof:
         if ways.chosen is Way.PASSKEY:
             signer = passkeys.accept(session, user_id=actor.user_id, bound_to=flow, answer=typed, site=site())
             return signer == actor.user_id
-        return recovery_codes.accept(session, actor=actor, code=typed, key=secret_key())
+        return recovery_codes.accept(session, actor=actor, code=typed)
 
-    return holds
+    return Proof(holds, guessable=ways.chosen is not Way.PASSKEY)
 
 
 def field_of(form: ProofForm, ways: Ways) -> StringField:

@@ -11,7 +11,7 @@ from advancia.core.db import db, unit_of_work
 from advancia.core.errors import NotFound
 from advancia.identity.factors import queries
 from advancia.identity.factors.services import recovery_codes as codes
-from advancia.identity.factors.views.shared import bp, secret_key
+from advancia.identity.factors.views.shared import bp
 from advancia.web.access import current_actor, fully_confirmed, signed_in
 from advancia.web.htmx import render, see_other
 from advancia.web.limits import limiter
@@ -38,7 +38,7 @@ def make_recovery_codes() -> ResponseReturnValue:
     if not current_user.has_second_factor:
         return see_other(url_for(".security"))
     with unit_of_work() as session:
-        made = codes.make(session, actor=current_actor(), key=secret_key())
+        made = codes.make(session, actor=current_actor())
     factors = queries.factors_of(db.session(), current_user.id)
     return render("factors/recovery_codes.html", factors=factors, codes=made)
 
@@ -49,7 +49,7 @@ def make_recovery_codes() -> ResponseReturnValue:
 def recovery_codes_file() -> Response:
     """The codes on the page as a file. The page sends them: here only their hashes are known."""
     brought = request.form.getlist("recovery_code")[: codes.HOW_MANY]
-    if not codes.are_current(db.session(), user_id=current_user.id, codes=brought, key=secret_key()):
+    if not codes.are_current(db.session(), user_id=current_user.id, codes=brought):
         raise NotFound("These recovery codes are no longer the newest. Make new ones.")
     shown = [codes.readable(codes.plain(code)) for code in brought]
     response = make_response(_file(shown))

@@ -27,9 +27,3 @@ def next_step() -> str:
     """Where to go once a factor is set up: first to recovery codes, if there are none."""
     recovery = queries.factors_of(db.session(), current_user.id).recovery
     return url_for(".security" if recovery.left else ".recovery_codes")
-
-
-def secret_key() -> str:
-    """The secret that recovery codes are hashed with."""
-    key: str = current_app.secret_key  # type: ignore[assignment]
-    return key
