@@ -109,7 +109,7 @@ class Server:
     def spent(self) -> Spent:
         """What all of the server's processes have spent until now, the ended ones included."""
         process = self.cluster.process
-        cpu = _cpu_of_family(process.pid) if process is not None else 0.0
+        cpu = cpu_of_family(process.pid) if process is not None else 0.0
         return Spent(cpu, int(self._asked("select pg_current_wal_insert_lsn() - '0/0'::pg_lsn")))
 
     @contextmanager
@@ -143,7 +143,7 @@ def with_costs(turn: Turn, spent: list[Spent]) -> Turn:
     return Turn(turn.count, turn.seconds, spent[0].cpu_seconds, spent[0].wal_bytes, turn.counted)
 
 
-def _cpu_of_family(pid: int) -> float:
+def cpu_of_family(pid: int) -> float:
     """Seconds of the postmaster, its children that live and those that it has buried. Zero where there is no /proc."""
     while True:
         children = _children(pid)

@@ -13,6 +13,7 @@ from uuid import UUID, uuid4
 from flask import Flask
 from sqlalchemy import insert
 
+from advancia.config import Settings
 from advancia.core.clock import utcnow
 from advancia.core.db import unit_of_work
 from advancia.identity.services import sign_up
@@ -22,7 +23,6 @@ from advancia.providers.sandbox.checkouts import Checkouts
 from advancia.providers.sandbox.store import Store
 from advancia.providers.stripe_events import API_VERSION
 from advancia.web.public import TERMS_VERSION
-from bench.webhooks.product import Product
 
 CENTS = 4000
 AT_ONCE = 1000
@@ -36,7 +36,7 @@ def customers(app: Flask, count: int) -> list[int]:
         for number in range(count):
             user_id = sign_up.create_user(
                 session,
-                email=f"customer-{number}@bench.example",
+                email=f"customer-{number}-{uuid4().hex[:8]}@bench.example",
                 name=f"Customer {number}",
                 password_hash="none",  # noqa: S106 - a hash that fits no password
                 terms_version=TERMS_VERSION,
@@ -60,22 +60,23 @@ def cookies(app: Flask, user_ids: list[int]) -> list[str]:
     return found
 
 
-def events(product: Product, user_ids: list[int], count: int, file: Path) -> list[UUID]:
+def events(app: Flask, user_ids: list[int], count: int, file: Path) -> list[UUID]:
     """Write so many events into `file`, a line each: its id and its body. Give the deposits in that order.
 
-    Each tells of one deposit whose checkout is paid at the sandbox; which must not be running.
+    Each tells of one deposit whose checkout is paid at the sandbox.
     """
+    settings: Settings = app.extensions["settings"]
     deposit_ids = [uuid4() for _ in range(count)]
-    store = Store(product.folder / "sandbox" / "sandbox.sqlite3")
+    store = Store(settings.var / "sandbox" / "sandbox.sqlite3")
     store.subscribed = frozenset()  # the events are ours to send
-    checkouts = Checkouts(store, clock=utcnow, base_url=str(product.settings.sandbox_url))
+    checkouts = Checkouts(store, clock=utcnow, base_url=str(settings.sandbox_url))
     with store.transaction():
         paid = [_paid(checkouts, deposit_id) for deposit_id in deposit_ids]
     store.close()
     with file.open("w", encoding="utf-8") as lines:
         lines.writelines(json.dumps(_event(each)) + "\n" for each in paid)
     rows = list(_rows(deposit_ids, user_ids, [each["id"] for each in paid]))
-    with product.app.app_context(), unit_of_work() as session:
+    with app.app_context(), unit_of_work() as session:
         for first in range(0, count, AT_ONCE):
             session.execute(insert(Deposit), rows[first : first + AT_ONCE])
     return deposit_ids

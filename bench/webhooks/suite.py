@@ -14,7 +14,7 @@ from bench import machine
 from bench.crew import Crew
 from bench.ledger import books
 from bench.runner import counted
-from bench.server import Server, _cpu_of_family
+from bench.server import Server, cpu_of_family
 from bench.webhooks import prepare, verdict
 from bench.webhooks.figures import Figures
 from bench.webhooks.orders import Client
@@ -61,7 +61,7 @@ class Suite:
         self.say(f"preparing {scale.all_events:,} deposits")
         self.file: Path = product.folder / "events.jsonl"
         self.user_ids = prepare.customers(product.app, scale.customers)
-        self.deposit_ids = prepare.events(product, self.user_ids, scale.all_events, self.file)
+        self.deposit_ids = prepare.events(product.app, self.user_ids, scale.all_events, self.file)
         books.new_books(self.server, "bench_books", customers=scale.ledger_customers)
         self.server.sql("vacuum analyze", database="bench_webhooks")
         product.start()
@@ -138,7 +138,7 @@ class Suite:
         for name, server in (("postgres", self.server.cluster), ("valkey", self.product.valkey)):
             if server.process is not None:
                 pids[name] = server.process.pid
-        return {name: _cpu_of_family(pid) for name, pid in pids.items()}
+        return {name: cpu_of_family(pid) for name, pid in pids.items()}
 
     def _wait_for(self, deposit_ids: list[UUID], what: str) -> None:
         deadline = time.monotonic() + self.scale.longest_wait

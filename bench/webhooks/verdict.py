@@ -31,8 +31,11 @@ WRONG = """
     limit 5
 """
 CREDITED = """
-    select coalesce(sum(balance), 0)::bigint from ledger.account
-    where purpose = 'available' and asset = 'USD' and holder > 0
+    select coalesce(sum(e.amount), 0)::bigint
+    from unnest(%s::uuid[]) wanted (id)
+    join ledger.txn t on t.reference = 'deposit:' || wanted.id
+    join ledger.entry e on e.txn_id = t.id
+    join ledger.account a on a.id = e.account_id and a.purpose = 'available'
 """
 JOBS = """
     select count(*), coalesce(sum(attempts), 0)::int from outbox where kind = 'apply_webhook' and done_at is not null
@@ -57,7 +60,7 @@ def proven(url: str, deposit_ids: list[UUID]) -> str:
         wrong = connection.execute(WRONG, (deposit_ids,)).fetchall()
     if wrong:
         raise RuntimeError(f"Not applied exactly once: {wrong}")
-    credited = _asked(url, CREDITED)[0]
+    credited = _asked(url, CREDITED, (deposit_ids,))[0]
     if credited != len(deposit_ids) * CENTS:
         raise RuntimeError(f"{credited} cents were credited for {len(deposit_ids)} deposits of {CENTS}.")
     engine = create_engine(sqlalchemy_url(url))
