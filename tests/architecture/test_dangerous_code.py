@@ -28,7 +28,7 @@ def found(matches) -> Iterator[str]:
         name = str(path.relative_to(ROOT))
         for node in ast.walk(tree(path)):
             if matches(node, name):
-                yield f"{name}:{node.lineno}"
+                yield f"{name}:{getattr(node, 'lineno', 0)}"
 
 
 def calls(node: ast.AST, *names: str) -> bool:
@@ -237,6 +237,25 @@ def test_every_form_that_posts_holds_a_token():
     ]
 
     assert without == []
+
+
+def test_nobody_is_kept_from_pasting_or_from_a_keeper_of_passwords():
+    hindering = r"""["']paste|onpaste|autocomplete=["']?off["']?[^>]*type=["']?password"""
+
+    assert [path.name for path in (*SCRIPTS, *TEMPLATES) if re.search(hindering, path.read_text())] == []
+
+
+def test_calls_to_others_follow_no_redirect():
+    assert (
+        list(
+            found(
+                lambda node, _: (
+                    isinstance(node, ast.keyword) and node.arg in ("follow_redirects", "allow_redirects")
+                )
+            )
+        )
+        == []
+    )
 
 
 def test_scripts_of_ours_put_no_markup_into_the_page_and_keep_nothing_about_a_person():

@@ -146,6 +146,21 @@ def is_own(route):
     return "<" in route and "customer" in TABLE[route] and TABLE[route] != EVERYBODY
 
 
+@pytest.mark.parametrize(
+    "route", [each for each, who in TABLE.items() if each.startswith("GET") and who != EVERYBODY]
+)
+def test_every_page_of_somebody_signed_in_offers_to_sign_out_and_is_kept_by_no_cache(
+    app, crowd, visit, route
+):
+    where = place(app, route)
+    allowed = next(role for role in ROLES if role in TABLE[route])
+    answer = visit(where.owner if allowed == "customer" else crowd[allowed], route, where).answer
+
+    assert answer.headers["Cache-Control"] == "no-store"
+    if answer.status == 200 and answer.headers["Content-Type"].startswith("text/html"):
+        assert answer.all("header form[action='/logout'] button")
+
+
 WRONG = ["0", "-1", "1e9", "9" * 30, "None", "..%2f..%2fetc%2fpasswd", "%00", "%F0%9F", "'", "a" * 3000]
 
 

@@ -14,6 +14,17 @@ from advancia.web import bodies, reports
 from tests.support.pages import InProcess, Page
 from tests.support.payments import event, knock, signature
 
+STRONG = "0123456789abcdef" * 4
+PRODUCTION = {
+    "ADVANCIA_ENV": "production",
+    "PUBLIC_URL": "https://pay.example.com",
+    "SECRET_KEY": STRONG,
+    "SEAL_KEYS": f"2026a:{STRONG}",
+    "FIELD_KEYS": f"2026a:{STRONG}",
+    "SMTP_URL": "smtp://mail.example.com",
+    "TRUSTED_PROXIES": "1",
+}
+
 
 @pytest.fixture
 def over_tls(environ):
@@ -62,18 +73,7 @@ def test_in_development_this_machine_is_known_and_a_name_that_was_bent_to_it_is_
 
 
 def test_in_production_a_number_is_no_name(environ):
-    strong = "0123456789abcdef" * 4
-    production = {
-        **environ,
-        "ADVANCIA_ENV": "production",
-        "PUBLIC_URL": "https://pay.example.com",
-        "SECRET_KEY": strong,
-        "SEAL_KEYS": f"2026a:{strong}",
-        "FIELD_KEYS": f"2026a:{strong}",
-        "SMTP_URL": "smtp://mail.example.com",
-        "TRUSTED_PROXIES": "1",
-    }
-    page = Page(InProcess(create_app(load_settings(production))))
+    page = Page(InProcess(create_app(load_settings({**environ, **PRODUCTION}))))
 
     assert page.get("/login", headers={"Host": "10.1.2.3"}).status == 400
     assert (
@@ -125,6 +125,27 @@ def test_a_provider_may_send_more_than_a_form_may_and_not_without_end(page):
     assert knock(page, large, signature(large)).status == 413
 
 
+# Files
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/static/", "/static", "/static/../wsgi.py", "/static/%2e%2e/wsgi.py", "/static/..%2fwsgi.py", "/.git/config",
+        "/.env", "/wsgi.py", "/requirements.txt", "/static/js/", "/static/%00", "/robots.txt.bak",
+    ],
+)  # fmt: skip
+def test_nothing_is_listed_and_no_file_beside_the_public_ones_is_served(page, path):
+    assert page.get(path).status == 404
+
+
+def test_what_serves_development_alone_is_not_there_in_production(environ):
+    production = create_app(load_settings({**environ, **PRODUCTION}))
+
+    assert not production.debug
+    assert [rule.rule for rule in production.url_map.iter_rules() if rule.rule.startswith("/dev")] == []
+
+
 # Methods
 
 
@@ -153,7 +174,7 @@ def test_every_answer_takes_away_what_we_do_not_use_and_names_where_reports_go(p
             headers["Cross-Origin-Resource-Policy"] == headers["Cross-Origin-Opener-Policy"] == "same-origin"
         )
         assert headers["Server"] == "Advancia"
-        assert "X-Powered-By" not in headers
+        assert not {"X-Powered-By", "Access-Control-Allow-Origin"} & set(headers)
 
 
 def test_every_cookie_is_bound_to_this_host_and_out_of_reach_of_scripts(over_tls, app):
