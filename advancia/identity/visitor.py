@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from flask import Flask, Response, after_this_request, current_app, g, request
 from flask import session as cookie
@@ -15,8 +15,6 @@ from advancia.identity import queries
 from advancia.identity.models import UserSession
 from advancia.identity.sessions import devices
 from advancia.identity.sessions import services as sessions
-
-DEVICE_KEPT = timedelta(days=365)
 
 login_manager = LoginManager()
 # The session row decides; Flask-Login's own check of address and browser would sign people out on the train.
@@ -126,7 +124,7 @@ def _keep_device(response: Response) -> Response:
     response.set_cookie(
         _device_cookie(),
         device_token(),
-        max_age=DEVICE_KEPT,
+        max_age=devices.KEPT,
         secure=current_app.config["SESSION_COOKIE_SECURE"],
         httponly=True,
         samesite="Lax",

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from advancia.core import outbox
+from advancia.core.db import unit_of_work
+from advancia.core.jobs import Job
 from tests.identity.conftest import FIREFOX, IPHONE
 from tests.identity.test_sign_in import log_in
 from tests.identity.test_sign_up import fresh, sign_up
@@ -106,3 +109,20 @@ def test_signing_out_elsewhere_forgets_the_other_browsers_and_not_this_one(brows
 
     log_in(other, amara.email, amara.password)
     assert len(notices_to(amara.email)) == 3
+
+
+def test_a_device_is_forgotten_a_year_after_the_last_sign_in(
+    app, browser_of, amara, notices_to, change, work
+):
+    page, other = browser_of(amara, FIREFOX), browser_of(amara, IPHONE)
+    age = "UPDATE device SET last_seen_at = now() - make_interval(days => :days) WHERE user_id = :id AND id "
+    change(age + "= (SELECT min(id) FROM device WHERE user_id = :id)", days=366, id=amara.id)
+    change(age + "= (SELECT max(id) FROM device WHERE user_id = :id)", days=364, id=amara.id)
+    with app.app_context(), unit_of_work() as session:
+        outbox.put(session, Job.SWEEP)
+    work()
+    for each in (page, other):
+        sign_out(each)
+        log_in(each, amara.email, amara.password)
+
+    assert [dict(told["lines"])["Device"] for told in notices_to(amara.email)][2:] == ["Firefox on Linux"]

@@ -11,9 +11,10 @@ from advancia.core.jobs import Job
 from advancia.core.outbox import OutboxRow
 from advancia.identity.factors.models import AuthenticatorApp, PasskeyChallenge, PendingSignIn
 from advancia.identity.factors.services.apps import DRAFT_VALID_FOR
-from advancia.identity.models import CountedTry, SignUp, User, UserSession
+from advancia.identity.models import CountedTry, Device, SignUp, User, UserSession
 from advancia.identity.recovery.models import EmailChange, PasswordReset
 from advancia.identity.services import sign_in
+from advancia.identity.sessions import devices
 from worker.tasks import Task, job
 
 KEPT_DAYS = timedelta(days=30)
@@ -36,6 +37,7 @@ def sweep(task: Task) -> None:
         session.execute(delete(EmailChange).where(EmailChange.expires_at < old))
         ended_at = func.least(UserSession.ended_at, UserSession.expires_at)
         session.execute(delete(UserSession).where(ended_at < old))
+        session.execute(delete(Device).where(Device.last_seen_at < func.now() - devices.KEPT))
 
 
 def _is_left_draft() -> ColumnElement[bool]:

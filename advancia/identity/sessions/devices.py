@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from datetime import timedelta
 
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -16,6 +17,7 @@ from sqlalchemy.dialects.postgresql import insert
 from advancia.core.db import Session
 from advancia.identity.models import Device, User, UserSession
 
+KEPT = timedelta(days=365)  # after the last sign-in there, as the cookie
 TOKEN_BYTES = 32
 _FORM = re.compile(r"[A-Za-z0-9_-]{43}")
 
