@@ -10,10 +10,12 @@ import pytest
 from sqlalchemy import func, select, update
 
 from advancia.audit import records_of
+from advancia.core import outbox
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
-from advancia.identity.factors.models import PendingSignIn
-from advancia.identity.factors.services import account, guesses
+from advancia.core.jobs import Job
+from advancia.identity.factors.models import AuthenticatorApp, PasskeyChallenge, PendingSignIn
+from advancia.identity.factors.services import account, apps, guesses
 from advancia.identity.factors.views.second_factor import TOO_LATE, TOO_OFTEN
 from advancia.identity.models import CountedTry, User, UserSession
 from tests.support.factors import code, enrol_totp, forget_used_codes, mails_to, sign_in_with_code
@@ -338,3 +340,30 @@ def test_a_short_password_is_not_left_alone(app, page, amara, secret):
 
     assert "at least 15 characters first" in page.follow(page.submit("/settings/security/app/removal")).text
     assert "On" in page.get("/settings/security").one("section[aria-labelledby=app-title] .tag").text
+
+
+def test_the_sweep_takes_away_what_was_left_behind(app, page, amara, secret, work):
+    type_password(page, amara)
+    keyring = app.extensions["keyring"]
+    with app.app_context(), unit_of_work() as session:
+        long_ago = utcnow() - timedelta(days=31)
+        session.execute(update(PendingSignIn).values(expires_at=long_ago))
+        session.add(PasskeyChallenge(challenge=b"x" * 32, bound_to="test", expires_at=utcnow()))
+        apps.begin(session, user_id=amara.id, session_id=1, keyring=keyring)
+        session.flush()
+        is_draft = AuthenticatorApp.confirmed_at.is_(None)
+        session.execute(update(AuthenticatorApp).where(is_draft).values(created_at=long_ago))
+        outbox.put(session, Job.SWEEP)
+    work()
+
+    with app.app_context():
+        left = {
+            each.__tablename__: db.session.scalars(select(func.count()).select_from(each)).one()
+            for each in (PendingSignIn, PasskeyChallenge)
+        }
+        apps_left = db.session.scalars(
+            select(AuthenticatorApp.confirmed_at).where(AuthenticatorApp.user_id == amara.id)
+        ).all()
+    assert left == {"pending_sign_in": 0, "passkey_challenge": 0}
+    assert len(apps_left) == 1
+    assert apps_left[0] is not None
