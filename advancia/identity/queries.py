@@ -119,6 +119,12 @@ def recipient_of(session: Session, typed: str) -> Person | None:
     return Person(*row) if row else None
 
 
+def id_of(session: Session, email: str) -> int | None:
+    """Whose address it is, customer or staff, suspended or not."""
+    found: int | None = session.scalar(select(User.id).where(User.email == email.lower()))
+    return found
+
+
 def person(session: Session, user_id: int) -> Person:
     """Raises `LookupError` if there is nobody of that id."""
     try:
