@@ -31,7 +31,9 @@ class User(Model):
         CheckConstraint("email = lower(email)", name="email_lower"),
         CheckConstraint("handle ~ '^[a-z][a-z0-9_]{2,29}$'", name="handle_form"),
         CheckConstraint("role IN ('customer', 'support', 'finance', 'admin', 'owner')", name="role_known"),
-        CheckConstraint("password_alone OR second_factor_since IS NOT NULL", name="short_password_has_factor"),
+        CheckConstraint(
+            "password_alone OR second_factor_since IS NOT NULL", name="short_password_has_factor"
+        ),
         # Staff find people by words of the name, and by how an email or a handle begins.
         Index("ix_users_words", text("to_tsvector('simple'::regconfig, name)"), postgresql_using="gin"),
         Index("ix_users_email_begins", "email", postgresql_ops={"email": "text_pattern_ops"}),
