@@ -29,7 +29,9 @@ ROOMS = (
     Room("Home", "admin.home", "h"),
     Room("Customers", "admin.customers.index", "c", Permission.SEE_CUSTOMERS),
     Room("Transactions", "admin.transactions.index", "t", Permission.SEE_TRANSACTIONS),
+    Room("Payments", "admin.payments.index", "m", Permission.SEE_TRANSACTIONS),
     Room("Approvals", "admin.approvals.index", "p", Permission.APPROVE),
+    Room("Webhooks", "admin.inbox.index", "w", Permission.RECONCILE),
     Room("Audit trail", "admin.trail.index", "a", Permission.SEE_AUDIT),
     Room("Staff", "admin.staff.index", "s", Permission.ROLES),
 )

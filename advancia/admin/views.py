@@ -16,6 +16,8 @@ from advancia.admin.approvals import views as approvals
 from advancia.admin.customers import queries as customer_queries
 from advancia.admin.customers import views as customers
 from advancia.admin.customers.queries import CustomerRow
+from advancia.admin.inbox import views as inbox
+from advancia.admin.payments import views as payments
 from advancia.admin.rollbacks import views as rollbacks
 from advancia.admin.rooms import rooms_for
 from advancia.admin.staff import views as staff
@@ -32,7 +34,7 @@ from advancia.web.htmx import render, see_other
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 
-for room in (customers, transactions, rollbacks, approvals, trail, staff):
+for room in (customers, transactions, payments, rollbacks, approvals, inbox, trail, staff):
     bp.register_blueprint(room.bp)
 
 SHOWN_FOUND = 20

@@ -13,6 +13,7 @@ from advancia.core.errors import NotFound
 from advancia.webhooks.models import WebhookEvent, WebhookTry
 
 PAGE_SIZE = 50
+LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def inbox(
 
 def detail(session: Session, event_id: int) -> EventDetail:
     """Raises `NotFound`."""
-    found = session.get(WebhookEvent, event_id)
+    found = session.get(WebhookEvent, event_id) if event_id <= LARGEST_ID else None
     if found is None:
         raise NotFound
     tries = session.execute(

@@ -19,6 +19,7 @@ from advancia.webhooks.models import WebhookEvent, WebhookTry
 # The others may carry secrets, and say nothing that we would ask for later.
 KEPT_HEADERS = ("Content-Type", "User-Agent", "X-Request-ID")
 LONGEST_TEXT = 500
+LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ def replay(session: Session, *, event_id: int, actor: Actor | None = None) -> No
     """
     row = session.scalar(
         update(WebhookEvent)
-        .where(WebhookEvent.id == event_id)
+        .where(WebhookEvent.id == _within(event_id))
         .values(state="received", outcome=None, settled_at=None)
         .returning(WebhookEvent.id)
     )
@@ -97,13 +98,18 @@ def park(session: Session, *, event_id: int, actor: Actor, reason: str) -> None:
     """Put an event aside that has not been applied, with the reason. Raises `NotFound`."""
     row = session.scalar(
         update(WebhookEvent)
-        .where(WebhookEvent.id == event_id, WebhookEvent.state != "applied")
+        .where(WebhookEvent.id == _within(event_id), WebhookEvent.state != "applied")
         .values(state="parked", outcome=reason[:LONGEST_TEXT], settled_at=func.now())
         .returning(WebhookEvent.id)
     )
     if row is None:
         raise NotFound
     audit.record(session, actor, action="webhook.parked", kind="webhook", id=event_id, reason=reason)
+
+
+def _within(event_id: int) -> int:
+    """The id, or one that nothing has where it is larger than any can be."""
+    return event_id if event_id <= LARGEST_ID else -1
 
 
 def _try_parked_again(session: Session, event: Arrived) -> None:

@@ -24,8 +24,13 @@ from advancia.identity.recovery import tokens
 from advancia.identity.recovery.models import EmailChange, FactorReset, PasswordReset
 from advancia.identity.sessions import services as sessions
 from advancia.payments import services as payments
+from advancia.payments.models import StrayPayment
+from advancia.payments.strays import services as strays
 from advancia.wallet import queries as wallet
 from advancia.wallet.transfers import services as transfers
+from advancia.webhooks import services as webhooks
+from advancia.webhooks.models import WebhookEvent
+from advancia.webhooks.services import Arrived
 from tests.support.factors import give_passkey
 from tests.support.people import PASSWORD, Customer, new_customer, new_staff
 
@@ -97,6 +102,28 @@ def _deposit(app: Flask, owner: Customer, _friend: Customer) -> Any:
             provider="sandbox",
             request_id=uuid4(),
         )
+
+
+def _stray(app: Flask, owner: Customer, friend: Customer) -> int:
+    deposit_id = _deposit(app, owner, friend)
+    with app.app_context(), unit_of_work() as session:
+        strays.put_aside(
+            session,
+            provider="sandbox",
+            payment_id=f"pi_{uuid4().hex}",
+            amount=Money.of("20.00", "USD"),
+            words="20.00 USD",
+            reason="The account is suspended.",
+            deposit_id=deposit_id,
+        )
+        return session.scalars(select(StrayPayment.id).where(StrayPayment.deposit_id == deposit_id)).one()
+
+
+def _event(app: Flask, owner: Customer, _friend: Customer) -> int:
+    arrived = Arrived("sandbox", f"evt_{uuid4().hex}", "invoice.finalized", "in_1", "signed")
+    with app.app_context(), unit_of_work() as session:
+        webhooks.receive(session, event=arrived, body=owner.email.encode(), headers={})
+        return session.scalars(select(WebhookEvent.id).where(WebhookEvent.event_id == arrived.event_id)).one()
 
 
 def _movement(app: Flask, owner: Customer, friend: Customer) -> str:
@@ -187,6 +214,8 @@ MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "txn_id": _transaction,
     "approval_id": _approval,
     "line_id": _line,
+    "stray_id": _stray,
+    "event_id": _event,
     "member_id": lambda app, _owner, _friend: new_staff(app, "support").id,
     "user_id": lambda _app, owner, _friend: owner.id,
     "session_id": _session,

@@ -113,6 +113,10 @@ MAY = {
         GET /admin/customers/<int:user_id>
         GET /admin/transactions/
         GET /admin/transactions/<int:txn_id>
+        GET /admin/payments/
+        GET /admin/payments/<uuid:deposit_id>
+        GET /admin/payments/disputes
+        GET /admin/payments/suspense
     """,
     ADMIN_UP: """
         GET /admin/customers/<int:user_id>/suspension
@@ -128,6 +132,8 @@ MAY = {
         POST /admin/approvals/<uuid:approval_id>/grant
         POST /admin/approvals/<uuid:approval_id>/refusal
         POST /admin/approvals/<uuid:approval_id>/withdrawal
+        POST /admin/webhooks/<int:event_id>/replay
+        POST /admin/webhooks/<int:event_id>/parking
         GET /admin/audit/
         GET /admin/audit/<int:line_id>
         GET /admin/audit/audit.csv
@@ -145,6 +151,12 @@ MAY = {
     FINANCE_UP: """
         GET /admin/approvals/
         GET /admin/approvals/<uuid:approval_id>
+        GET /admin/payments/<uuid:deposit_id>/refund
+        POST /admin/payments/<uuid:deposit_id>/refund
+        GET /admin/payments/suspense/<int:stray_id>
+        POST /admin/payments/suspense/<int:stray_id>
+        GET /admin/webhooks/
+        GET /admin/webhooks/<int:event_id>
     """,
 }
 
@@ -168,6 +180,9 @@ FRESH = {
     "POST /settings/sessions/<int:session_id>/end",
     "POST /settings/sessions/all/end",
     "POST /settings/sessions/others/end",
+    "GET /admin/payments/<uuid:deposit_id>/refund",
+    "POST /admin/payments/<uuid:deposit_id>/refund",
+    "POST /admin/payments/suspense/<int:stray_id>",
     "GET /admin/customers/<int:user_id>/suspension",
     "POST /admin/customers/<int:user_id>/suspension",
     "GET /admin/customers/<int:user_id>/reinstatement",

@@ -191,7 +191,8 @@ def fail(session: Session, refund: Refund, why: str | None) -> str:
     return "refund failed"
 
 
-def amount_of(refund: Refund) -> Money:
+def amount_of(refund: Refund | Dispute) -> Money:
+    """How much it is about."""
     return Money(int(refund.amount), asset(refund.asset))
 
 

@@ -1,0 +1,84 @@
+"""Pages of the inbox: every event that a provider has sent, what became of it, and another try."""
+
+from __future__ import annotations
+
+import json
+
+from flask import Blueprint, flash, request, url_for
+from flask.typing import ResponseReturnValue
+
+from advancia.admin.forms import ReasonForm
+from advancia.admin.inbox.forms import InboxFilters
+from advancia.admin.lists import PAGE_SIZE, before_here, listed
+from advancia.core.db import db, unit_of_work
+from advancia.core.errors import DomainError
+from advancia.core.permissions import Permission
+from advancia.web.access import current_actor, staff_required
+from advancia.web.csrf import checked_by_its_form
+from advancia.web.forms import entered
+from advancia.web.htmx import render, see_other
+from advancia.webhooks import queries, services
+
+bp = Blueprint("inbox", __name__, url_prefix="/webhooks")
+
+
+@bp.get("/")
+@staff_required(Permission.RECONCILE)
+def index() -> ResponseReturnValue:
+    form = InboxFilters(formdata=request.args)
+    form.validate()
+    rows = queries.inbox(
+        db.session(),
+        provider=form.good("provider"),
+        kind=form.good("kind"),
+        state=form.good("state"),
+        before=before_here(),
+        size=PAGE_SIZE + 1,
+    )
+    older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
+    return render("admin/inbox/index.html", form=form, page=listed(rows[:PAGE_SIZE], older=older, form=form))
+
+
+@bp.get("/<int:event_id>")
+@staff_required(Permission.RECONCILE)
+def show(event_id: int) -> ResponseReturnValue:
+    return _page(ReasonForm(), event_id)
+
+
+@bp.post("/<int:event_id>/replay")
+@staff_required(Permission.REPLAY_WEBHOOKS)
+def replay(event_id: int) -> ResponseReturnValue:
+    with unit_of_work() as session:
+        services.replay(session, event_id=event_id, actor=current_actor())
+    flash("Put back to work. The provider is asked how things stand now.", "success")
+    return see_other(url_for(".show", event_id=event_id))
+
+
+@bp.post("/<int:event_id>/parking")
+@staff_required(Permission.REPLAY_WEBHOOKS)
+@checked_by_its_form
+def park(event_id: int) -> ResponseReturnValue:
+    form = ReasonForm()
+    if not form.validate_on_submit():
+        return _page(form, event_id, status=422)
+    try:
+        with unit_of_work() as session:
+            services.park(session, event_id=event_id, actor=current_actor(), reason=entered(form.reason))
+    except DomainError:
+        form.refuse(form.reason, "It has been applied, so there is nothing to put aside.")
+        return _page(form, event_id, status=422)
+    flash("Parked.", "success")
+    return see_other(url_for(".show", event_id=event_id))
+
+
+def _page(form: ReasonForm, event_id: int, status: int = 200) -> ResponseReturnValue:
+    event = queries.detail(db.session(), event_id)
+    return render("admin/inbox/show.html", status=status, form=form, event=event, body=_set_out(event.body))
+
+
+def _set_out(body: str) -> str:
+    """The body for reading; as it came where it is not JSON."""
+    try:
+        return json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+    except ValueError:
+        return body

@@ -1,0 +1,1 @@
+"""Money in, for staff: deposits, refunds, disputes, and what lies in suspense."""

@@ -1,0 +1,96 @@
+"""Forms about money in."""
+
+from __future__ import annotations
+
+from wtforms import BooleanField, SelectField, StringField
+from wtforms.validators import DataRequired, Length
+
+from advancia.admin.forms import ReasonForm
+from advancia.admin.lists import Filters
+from advancia.core.money import Asset, Money
+from advancia.web.forms import AmountField, RequestIdField, cleaned, options
+
+LONGEST = 254
+
+
+class DepositFilters(Filters):
+    who = StringField("Customer", filters=[cleaned], validators=[Length(max=LONGEST)])
+    state = SelectField(
+        "State",
+        default="",
+        choices=options(
+            ("", "All"),
+            ("created", "Not begun"),
+            ("pending", "Waiting"),
+            ("paid", "Paid in"),
+            ("failed", "Not paid"),
+            ("expired", "Expired"),
+            ("locked", "Being checked"),
+            ("returned", "Given back"),
+        ),
+    )
+    provider = SelectField(
+        "Provider",
+        default="",
+        choices=options(
+            ("", "All"),
+            ("stripe", "Stripe"),
+            ("cryptomus", "Cryptomus"),
+            ("sandbox", "Sandbox card"),
+            ("sandbox_crypto", "Sandbox crypto"),
+        ),
+    )
+
+
+class DisputeFilters(Filters):
+    state = SelectField(
+        "State",
+        default="",
+        choices=options(
+            ("", "All"),
+            ("inquiry", "Inquiry"),
+            ("open", "Open"),
+            ("won", "Won"),
+            ("lost", "Lost"),
+            ("dropped", "Dropped"),
+        ),
+    )
+
+
+class StrayFilters(Filters):
+    state = SelectField(
+        "State",
+        default="",
+        choices=options(
+            ("", "All"), ("open", "Waiting"), ("credited", "Credited"), ("returned", "Given back")
+        ),
+    )
+
+
+class RefundForm(ReasonForm):
+    amount = AmountField("Amount")
+    allow_debt = BooleanField("Book what is missing as a debt of the customer")
+    request_id = RequestIdField()
+
+    def __init__(self, of_asset: Asset) -> None:
+        super().__init__()
+        self._asset = of_asset
+
+    def validate_amount(self, field: AmountField) -> None:
+        field.read(self._asset)
+
+    @property
+    def money(self) -> Money:
+        """The amount, once the form is valid."""
+        if self.amount.money is None:
+            raise RuntimeError("The form has not been validated.")
+        return self.amount.money
+
+
+class CreditForm(ReasonForm):
+    who = StringField(
+        "Customer",
+        filters=[cleaned],
+        description="Whose money it is: email, @handle or id.",
+        validators=[DataRequired("Say whose it is"), Length(max=LONGEST)],
+    )

@@ -1,0 +1,201 @@
+"""Deposits, disputes and payments in suspense, newest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from uuid import UUID
+
+from sqlalchemy import Select, func, select
+
+from advancia import ledger
+from advancia.core.db import Session
+from advancia.core.errors import NotFound
+from advancia.core.money import Money, asset
+from advancia.identity.models import User
+from advancia.payments import offers
+from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
+from advancia.payments.refunds import services as refunds
+
+MICROSECONDS = 1_000_000
+LARGEST_ID = 2**63 - 1
+
+
+@dataclass(frozen=True)
+class DepositRow:
+    """A deposit as the list shows it."""
+
+    id: UUID
+    user_id: int
+    name: str
+    amount: Money
+    credited: Money | None
+    provider: str
+    state: str
+    provider_state: str | None
+    created_at: datetime
+
+    @property
+    def cursor(self) -> int:
+        return round(self.created_at.timestamp() * MICROSECONDS)
+
+
+@dataclass(frozen=True)
+class DepositDetail:
+    """A deposit with what came after it."""
+
+    row: DepositRow
+    checkout_id: str | None
+    payment_id: str | None
+    network: str | None
+    txid: str | None
+    failure: str | None
+    paid_at: datetime | None
+    txn_id: int | None
+    refunds: Sequence[Refund]
+    disputes: Sequence[Dispute]
+    refundable: Money
+
+    @property
+    def can_be_refunded(self) -> bool:
+        return self.row.state == "paid" and self.row.provider in offers.CARDS and bool(self.refundable)
+
+
+def deposits(
+    session: Session,
+    *,
+    state: str | None,
+    provider: str | None,
+    user_id: int | None,
+    before: int | None,
+    limit: int,
+) -> list[DepositRow]:
+    """A page of them, behind the cursor `before`."""
+    chosen = _deposits()
+    if state:
+        chosen = chosen.where(Deposit.state == state)
+    if provider:
+        chosen = chosen.where(Deposit.provider == provider)
+    if user_id is not None:
+        chosen = chosen.where(Deposit.user_id == user_id)
+    if before is not None:
+        chosen = chosen.where(Deposit.created_at < func.to_timestamp(Decimal(before) / MICROSECONDS))
+    rows = session.execute(chosen.order_by(Deposit.created_at.desc()).limit(limit))
+    return [_row(found, name) for found, name in rows]
+
+
+def deposit(session: Session, deposit_id: UUID) -> DepositDetail:
+    """Raises `NotFound`."""
+    row = session.execute(_deposits().where(Deposit.id == deposit_id)).first()
+    if row is None:
+        raise NotFound("There is no such deposit.")
+    found, name = row
+    transaction = ledger.transaction(session, f"deposit:{deposit_id}")
+    of_deposit = select(Refund).where(Refund.deposit_id == deposit_id).order_by(Refund.created_at)
+    disputed = select(Dispute).where(Dispute.deposit_id == deposit_id).order_by(Dispute.opened_at)
+    return DepositDetail(
+        row=_row(found, name),
+        checkout_id=found.checkout_id,
+        payment_id=found.payment_id,
+        network=found.network,
+        txid=found.txid,
+        failure=found.failure,
+        paid_at=found.paid_at,
+        txn_id=transaction.id if transaction else None,
+        refunds=session.scalars(of_deposit).all(),
+        disputes=session.scalars(disputed).all(),
+        refundable=refunds.refundable(session, found),
+    )
+
+
+@dataclass(frozen=True)
+class DisputeRow:
+    """A dispute as the list shows it."""
+
+    id: str
+    deposit_id: UUID | None
+    money: Money
+    withheld_money: Money | None
+    state: str
+    reason: str
+    due_by: datetime | None
+    closed_at: datetime | None
+
+
+def disputes(session: Session, *, state: str | None, limit: int) -> list[DisputeRow]:
+    """Those that are open first, the nearest deadline before the others; then the closed ones, newest first."""
+    chosen = select(Dispute)
+    if state:
+        chosen = chosen.where(Dispute.state == state)
+    is_closed = Dispute.closed_at.is_not(None)
+    in_order = (is_closed, Dispute.closed_at.desc(), Dispute.due_by.asc().nulls_last(), Dispute.opened_at)
+    return [_dispute_row(each) for each in session.scalars(chosen.order_by(*in_order).limit(limit))]
+
+
+def strays(session: Session, *, state: str | None, before: int | None, limit: int) -> Sequence[StrayPayment]:
+    """A page of the payments that fitted no deposit."""
+    chosen = select(StrayPayment)
+    if state:
+        chosen = chosen.where(StrayPayment.state == state)
+    if before is not None:
+        chosen = chosen.where(StrayPayment.id < before)
+    return session.scalars(chosen.order_by(StrayPayment.id.desc()).limit(limit)).all()
+
+
+def stray(session: Session, stray_id: int) -> StrayPayment:
+    """Raises `NotFound`."""
+    found = session.get(StrayPayment, stray_id) if stray_id <= LARGEST_ID else None
+    if found is None:
+        raise NotFound("There is no such payment.")
+    return found
+
+
+def owner_of(session: Session, deposit_id: UUID | None) -> User | None:
+    """Whose deposit it is."""
+    if deposit_id is None:
+        return None
+    return session.scalar(
+        select(User).join(Deposit, Deposit.user_id == User.id).where(Deposit.id == deposit_id)
+    )
+
+
+def waiting(session: Session) -> tuple[int, int]:
+    """How many payments lie in suspense, and how many disputes are open."""
+    lying = session.scalar(select(func.count()).where(StrayPayment.state == "open")) or 0
+    disputed = session.scalar(select(func.count()).where(Dispute.state.in_(("open", "inquiry")))) or 0
+    return lying, disputed
+
+
+def _deposits() -> Select[Deposit, str]:
+    return select(Deposit, User.name).join(User, User.id == Deposit.user_id)
+
+
+def _row(found: Deposit, name: str) -> DepositRow:
+    of_asset = asset(found.asset)
+    return DepositRow(
+        id=found.id,
+        user_id=found.user_id,
+        name=name,
+        amount=Money(int(found.amount), of_asset),
+        credited=None if found.credited is None else Money(int(found.credited), of_asset),
+        provider=found.provider,
+        state=found.state,
+        provider_state=found.provider_state,
+        created_at=found.created_at,
+    )
+
+
+def _dispute_row(found: Dispute) -> DisputeRow:
+    of_asset = asset(found.asset)
+    return DisputeRow(
+        id=found.id,
+        deposit_id=found.deposit_id,
+        money=Money(int(found.amount), of_asset),
+        withheld_money=Money(int(found.withheld), of_asset) if found.withheld else None,
+        state=found.state,
+        reason=found.reason,
+        due_by=found.due_by,
+        closed_at=found.closed_at,
+    )

@@ -1,0 +1,224 @@
+"""Staff see what is paid in and what became of it, refund it, and decide about what lies in suspense."""
+
+from __future__ import annotations
+
+import httpx
+import pytest
+from sqlalchemy import text
+
+from advancia.core.db import db, unit_of_work
+from tests.support.payments import pass_on
+
+
+@pytest.fixture
+def amara(customer):
+    return customer("Amara Okafor")
+
+
+@pytest.fixture
+def happen(sandbox, page, work_through):
+    """Let something happen at the provider, and let us hear of it."""
+
+    def act(url, *outcomes):
+        for outcome in outcomes:
+            seen = len(sandbox.deliveries())
+            httpx.post(url, data={"outcome": outcome}, trust_env=False)
+            for event in sandbox.deliveries()[seen:]:
+                pass_on(page, event)
+        work_through()
+
+    return act
+
+
+@pytest.fixture
+def paid(begun, amara, happen):
+    deposit = begun(amara, "100.00")
+    happen(deposit.url, "pay")
+    return deposit
+
+
+@pytest.fixture
+def finance(staff_page):
+    return staff_page("finance")
+
+
+def test_deposits_are_listed_and_found_by_customer_and_state(staff_page, paid, begun, amara, customer):
+    begun(customer("Bilal Haddad"), "7.00")
+    page = staff_page("support")
+
+    shown = page.get(f"/admin/payments/?who={amara.email}")
+    assert "100.00 USD" in shown.text
+    assert "Paid in" in shown.text
+    assert "7.00 USD" not in shown.text
+    assert "100.00" not in page.get(f"/admin/payments/?who={amara.email}&state=expired").one("#results").text
+    assert "No deposit fits" in page.get("/admin/payments/?who=nobody@nowhere.example").text
+
+
+def test_the_list_goes_on_by_pages_without_gap_or_double(app, staff_page, begun, amara, monkeypatch):
+    from advancia.admin.payments import views
+
+    monkeypatch.setattr(views, "PAGE_SIZE", 2)
+    amounts = ["1.11", "2.22", "3.33", "4.44", "5.55"]
+    for amount in amounts:
+        begun(amara, amount)
+    page, url, seen = staff_page("support"), f"/admin/payments/?who={amara.email}", []
+    while url:
+        shown = page.get(url)
+        seen += [link.text.strip() for link in shown.all("#results a.reach")]
+        older = shown.all("a[rel=next]")
+        url = older[0]["href"] if older else None
+
+    assert [words.split()[0] for words in seen] == amounts[::-1]
+
+
+def test_a_deposit_shows_its_transaction_its_ids_and_what_came_after_it(
+    finance, sandbox, paid, page, work_through
+):
+    intent = sandbox.cards.checkouts.page(paid.checkout_id)["payment_intent"]
+    seen = len(sandbox.deliveries())
+    sandbox.cards.disputes.open(intent, amount=2500)
+    for event in sandbox.deliveries()[seen:]:
+        pass_on(page, event)
+    work_through()
+    shown = finance.get(f"/admin/payments/{paid.id}")
+
+    assert intent in shown.text
+    assert paid.checkout_id in shown.text
+    assert "fraudulent" in shown.text
+    assert shown.all("a[href^='/admin/transactions/']")
+    assert "75.00 USD" in shown.text  # can still be refunded
+    assert "25.00" in finance.get("/admin/payments/disputes").text
+
+
+def test_finance_refunds_in_part_and_the_customer_gets_it_back(
+    finance, paid, amara, books, sandbox, work_through
+):
+    opened = finance.get(f"/admin/payments/{paid.id}/refund")
+    assert opened.one("#amount")["value"] == "100.00"
+    answer = finance.submit_form(opened, amount="40.00", reason="Case 17: paid twice")
+    assert (answer.status, answer.location) == (303, f"/admin/payments/{paid.id}")
+    again = finance.submit_form(opened, amount="40.00", reason="Case 17: paid twice")
+    assert again.status == 303
+    work_through()
+
+    assert str(books.available(amara)) == "60.00 USD"
+    shown = finance.get(f"/admin/payments/{paid.id}")
+    assert "Given back" in shown.text
+    assert "Case 17: paid twice" in shown.text
+    assert "60.00 USD" in shown.text
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (
+            {"amount": "100.01", "reason": "Why not"},
+            "At most 100.00 USD of this payment can still be refunded",
+        ),
+        ({"amount": "", "reason": "Why not"}, "Enter an amount like 12.50"),
+        ({"amount": "10.00", "reason": ""}, "Say why"),
+    ],
+)
+def test_a_refund_that_cannot_be_is_refused_in_the_form_and_keeps_what_was_typed(
+    finance, paid, amara, books, fields, message
+):
+    answer = finance.submit(f"/admin/payments/{paid.id}/refund", **fields)
+
+    assert answer.status == 422
+    assert message in answer.text
+    assert answer.one("#amount").get("value", "") == fields["amount"]
+    assert str(books.available(amara)) == "100.00 USD"
+
+
+def test_spent_money_is_offered_to_be_booked_as_a_debt(app, finance, paid, amara, books):
+    from advancia import ledger
+    from advancia.core.money import Money
+
+    with app.app_context(), unit_of_work() as session:
+        spend = ledger.Posting(ledger.available(amara.id), ledger.house("treasury"), Money.of("90.00", "USD"))
+        ledger.post(session, reference=f"spend:{paid.id}", kind="test", postings=[spend])
+    refused = finance.submit(f"/admin/payments/{paid.id}/refund", amount="50.00", reason="Case 18")
+    assert refused.status == 422
+    assert "Book the rest as their debt" in refused.text
+
+    assert finance.submit_form(refused, allow_debt="y").status == 303
+    assert str(books.available(amara)) == "0.00 USD"
+
+
+def test_support_sees_and_does_not_refund(staff_page, paid):
+    page = staff_page("support")
+
+    assert not page.get(f"/admin/payments/{paid.id}").all("a[href$='/refund']")
+    assert page.get(f"/admin/payments/{paid.id}/refund").status == 403
+
+
+def test_what_cannot_be_refunded_says_why(finance, begun, amara, happen):
+    unpaid, coins = begun(amara, "5.00"), begun(amara, "0.01", "BTC")
+    happen(coins.url, "exact", "confirm")
+
+    assert "Only a payment that has arrived" in finance.get(f"/admin/payments/{unpaid.id}/refund").text
+    assert "on the provider's own pages" in finance.get(f"/admin/payments/{coins.id}/refund").text
+
+
+def test_what_lies_in_suspense_is_shown_with_its_reason_and_credited_to_whose_it_is(
+    app, finance, begun, amara, happen, books
+):
+    coins = begun(amara, "25.00", "USDT")
+    happen(coins.url, "wrong-network", "confirm")
+    listed = finance.get("/admin/payments/suspense?state=open")
+    assert "It came over another network" in listed.text
+    path = listed.all("#results a.reach")[0]["href"]
+    opened = finance.get(path)
+    assert opened.one("#who")["value"] == amara.email
+
+    unknown = finance.submit_form(opened, who="nobody@nowhere.example", reason="It is theirs")
+    assert unknown.status == 422
+    assert "There is no such customer" in unknown.text
+    assert finance.submit_form(unknown, who=amara.email, reason="It is theirs").status == 303
+    assert str(books.available(amara, "USDT")) == "25.000000 USDT"
+    shown = finance.get(path)
+    assert "Credited" in shown.text
+    assert not shown.all("form[action$='suspense']")
+
+
+def test_the_inbox_shows_tries_and_body_and_admins_replay_and_park(
+    app, staff_page, sandbox, begun, amara, page, work_through, books
+):
+    from advancia.providers.sandbox.faults import Fault
+
+    deposit = begun(amara, "40.00")
+    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False)
+    sandbox.fail_next(Fault.UNAVAILABLE)
+    pass_on(page, next(each for each in sandbox.deliveries() if each.type.startswith("checkout")))
+    work_through()
+    admin = staff_page("admin")
+    path = admin.get("/admin/webhooks/?kind=checkout.session.*").all("#results a.reach")[0]["href"]
+    shown = admin.get(path)
+    assert "Tries that came to nothing" in shown.text
+    assert deposit.checkout_id in shown.one("pre").text
+    assert "signed within five minutes" in shown.text
+    assert admin.submit(path, form="form[action$='/replay']").status == 303
+    work_through()
+
+    assert books.entry_count(amara) == 1
+    with app.app_context(), unit_of_work() as session:
+        session.execute(
+            text("UPDATE webhook_event SET state = 'ignored' WHERE id = :id"), {"id": path.rsplit("/", 1)[1]}
+        )
+    assert admin.submit(path, form="form[action$='/parking']", reason="").status == 422
+    assert admin.submit(path, form="form[action$='/parking']", reason="Looked odd").status == 303
+    assert "Looked odd" in admin.get(path).text
+
+
+def test_finance_reads_the_inbox_and_does_not_replay(app, staff_page, page):
+    from tests.support.payments import event, knock, signature
+
+    body = event("invoice.finalized", "in_1")
+    knock(page, body, signature(body))
+    with app.app_context():
+        event_id = db.session.scalar(text("SELECT max(id) FROM webhook_event"))
+    finance = staff_page("finance")
+
+    assert not finance.get(f"/admin/webhooks/{event_id}").all("form[action$='/replay']")
+    assert finance.post(f"/admin/webhooks/{event_id}/replay").status == 403
+    assert staff_page("support").get("/admin/webhooks/").status == 403
