@@ -21,7 +21,7 @@ from advancia.core.db import Session, db
 from worker import queue as bell
 
 SWEEP_SECONDS = 2.0
-BREATH_SECONDS = 0.02
+BREATH_SECONDS = 0.05
 TROUBLE_SECONDS = 1.0
 
 _log = log.logger(__name__)

@@ -33,6 +33,7 @@ class Figures:
     pages: list[float] = field(default_factory=list)
     sending: float = 0.0  # from the first event to the last answer
     applying: float = 0.0  # from the first event to the last credit
+    clearing: float = 0.0  # from the first event to the last letter about a credit
     costs: dict[str, float] = field(default_factory=dict)  # seconds of processors
 
     @property
@@ -86,6 +87,7 @@ class Figures:
             _row("single postings, Python API, 16 clients", self.crowded_rates, self.rate),
             ("time to the last answer", f"{self.sending:.1f} s", "", ""),
             ("time to the last credit", f"{self.applying:.1f} s", "", ""),
+            ("time to the last letter about a credit", f"{self.clearing:.1f} s", "", ""),
             ("answer, median", *_times(median(self.answers), median(self.idle_answers))),
             (
                 "answer, p99, to the idle median",

@@ -31,7 +31,8 @@ STOP_SECONDS = 20.0
 class Product:
     """Web, relay, worker and sandbox over the database `name` of the bench's server, and a Valkey beside it."""
 
-    def __init__(self, server: Server, name: str) -> None:
+    def __init__(self, server: Server, name: str, *, workers: int = 1) -> None:
+        self.workers = workers
         self.folder = server.folder / "product"
         self.folder.mkdir()
         self.valkey = ValkeyServer(server.folder / "valkey")
@@ -96,7 +97,7 @@ class Product:
                 *("--no-ws", "--log-level", "error", "wsgi:app"),
             ],
             "relay": [*module, "worker.relay"],
-            "worker": [*module, "worker"],
+            **{f"worker {number}": [*module, "worker"] for number in range(1, self.workers + 1)},
             "sandbox": [*module, "advancia.providers.sandbox"],
         }
 

@@ -47,6 +47,7 @@ class Report:
             "applied_per_second": figures.rate,
             "seconds_to_last_answer": figures.sending,
             "seconds_to_last_credit": figures.applying,
+            "seconds_to_last_letter": figures.clearing,
             "posting_rates": figures.posting_rates,
             "posting_rates_16_clients": figures.crowded_rates,
             "answers": figures.answers,

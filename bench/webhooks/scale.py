@@ -11,7 +11,8 @@ class Scale:
 
     events: int = 10_000
     customers: int = 1000
-    connections: int = 4
+    connections: int = 2  # on which the next event is sent once the last was answered
+    workers: int = 2  # one for each processor of the machine that the goals speak of
     quiet_turns: int = 3  # before the storm, and as many after it
     quiet_seconds: float = 4.0
     quiet_events: int = 100  # in each of these turns

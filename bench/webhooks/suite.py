@@ -8,7 +8,6 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 from bench import machine
 from bench.crew import Crew
@@ -40,7 +39,9 @@ class Suite:
     def run(self) -> Report:
         facts = machine.facts() | {"PostgreSQL": self.server.describe()}
         with ExitStack() as stack:
-            self.product = stack.enter_context(Product(self.server, "bench_webhooks"))
+            self.product = stack.enter_context(
+                Product(self.server, "bench_webhooks", workers=self.scale.workers)
+            )
             self._prepare()
             self.sender = stack.enter_context(Client("bench.webhooks.sender", self._told_sender()))
             self.reader = stack.enter_context(Client("bench.webhooks.reader", self._told_reader()))
@@ -48,7 +49,6 @@ class Suite:
             self._quiet_turns()
             self._storm()
             self._quiet_turns()
-            self._wait_for(self.deposit_ids, "the quiet turns")
             proven = verdict.proven(self.url, self.deposit_ids)
         return Report(f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", facts | self._facts(), self.figures, proven)
 
@@ -91,7 +91,7 @@ class Suite:
             figures.idle_pages.append(self.reader.ask(seconds=scale.quiet_seconds)["latencies"])
             told = self._send(scale.quiet_events, connections=1, seconds=scale.quiet_seconds)
             figures.idle_answers += told
-            self._wait_for(self.deposit_ids[: self.sent], "a quiet turn")
+            self._clear()
             for crew, rates in zip(self.posting, (figures.posting_rates, figures.crowded_rates), strict=True):
                 rates.append(crew.turn(scale.posting_seconds).rate)
             self.say(f"quiet turn {number + 1} of {scale.quiet_turns}")
@@ -130,6 +130,8 @@ class Suite:
         figures.sending = told["ended"] - told["begun"]
         figures.applying = (credited.last or 0.0) - told["begun"]
         self.say(f"applied in {figures.applying:.1f} s")
+        self._clear()
+        figures.clearing = time.time() - told["begun"]
 
     def _spent(self) -> dict[str, float]:
         """The processors' seconds until now, by process."""
@@ -140,17 +142,19 @@ class Suite:
                 pids[name] = server.process.pid
         return {name: cpu_of_family(pid) for name, pid in pids.items()}
 
-    def _wait_for(self, deposit_ids: list[UUID], what: str) -> None:
+    def _clear(self) -> None:
+        """Wait until all work is done, so that it does not fall into the next turn."""
         deadline = time.monotonic() + self.scale.longest_wait
-        while verdict.credits_of(self.url, deposit_ids).count < len(deposit_ids):
+        while left := verdict.open_jobs(self.url):
             if time.monotonic() > deadline:
-                raise RuntimeError(f"The events of {what} were not applied in time.")
+                raise RuntimeError(f"{left} jobs were not done in time.")
             time.sleep(0.1)
 
     def _facts(self) -> dict[str, str]:
         scale, settings = self.scale, self.product.settings
+        web = f"{settings.web_workers} web of {settings.web_threads} threads"
         return {
             "storm": f"{scale.events:,} events over {scale.connections} connections, {scale.customers:,} customers",
             "pages": f"{scale.reads} a second",
-            "processes": f"{settings.web_workers} web of {settings.web_threads} threads, 1 relay, 1 worker, 1 sandbox",
+            "processes": f"{web}, 1 relay, {scale.workers} workers, 1 sandbox",
         }

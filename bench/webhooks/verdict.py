@@ -37,6 +37,7 @@ CREDITED = """
     join ledger.entry e on e.txn_id = t.id
     join ledger.account a on a.id = e.account_id and a.purpose = 'available'
 """
+OPEN_JOBS = "select count(*) from outbox where done_at is null"
 JOBS = """
     select count(*), coalesce(sum(attempts), 0)::int from outbox where kind = 'apply_webhook' and done_at is not null
 """
@@ -52,6 +53,11 @@ class Credits:
 
 def credits_of(url: str, deposit_ids: list[UUID]) -> Credits:
     return Credits(*_asked(url, LAST_CREDIT, (deposit_ids,)))
+
+
+def open_jobs(url: str) -> int:
+    """How many pieces of work are not done, the letters about the credits included."""
+    return int(_asked(url, OPEN_JOBS)[0])
 
 
 def proven(url: str, deposit_ids: list[UUID]) -> str:
