@@ -16,6 +16,8 @@ from advancia.core.context import Actor
 from advancia.core.db import db, in_unit_of_work
 from advancia.core.money import Money
 from advancia.core.outbox import OutboxRow
+from tests.support.factors import code, enrol_totp, forget_used_codes, let_minutes_pass, sign_in_with_code
+from tests.support.pages import filled_in
 from tests.support.people import new_staff
 
 REASON = "Case 4711: sent to the wrong person"
@@ -267,14 +269,34 @@ def test_only_who_may_roll_back_is_offered_it_and_let_in(staff_page, txn):
 
 
 def test_it_asks_for_a_fresh_proof_first(app, admin, admin_page, txn):
-    from tests.support.factors import let_minutes_pass
-
     let_minutes_pass(app, admin)
     assert preview(admin_page, txn).location.startswith("/confirm")
     sent = admin_page.post(
         f"/admin/transactions/{txn}/rollback", {"reason": REASON, "request_id": str(uuid4())}
     )
     assert sent.location.startswith("/confirm")
+
+
+def test_a_proof_that_ran_out_meanwhile_loses_nothing_of_what_was_typed(app, admin, page, txn, amara, books):
+    secret = enrol_totp(app, admin)
+    sign_in_with_code(page, admin, secret)
+    form = filled_in(preview(page, txn).all("main form")[0])
+    let_minutes_pass(app, admin)
+
+    asked = page.post(
+        f"/admin/transactions/{txn}/rollback",
+        {**form, "reason": REASON},
+        headers={"Origin": "http://localhost"},
+    )
+    assert asked.location.startswith("/confirm")
+    forget_used_codes(app, admin)
+    proved = page.submit_form(page.follow(asked), password=admin.password, code=code(secret))
+    back = page.follow(proved)
+
+    assert back.one("#reason").get_text().strip() == REASON
+    assert str(books.available(amara)) == "70.00 USD"
+    assert page.submit_form(back).status == 303
+    assert str(books.available(amara)) == "100.00 USD"
 
 
 # Older than a day

@@ -1,0 +1,141 @@
+"""The staff pages in a real browser: keys, the way through a rollback with and without scripts, narrow screens."""
+
+from __future__ import annotations
+
+from uuid import uuid4
+
+import pytest
+
+from advancia import ledger
+from advancia.core.context import Actor
+from advancia.core.db import db, unit_of_work
+from advancia.core.money import Money
+from advancia.wallet.transfers import services as transfers
+from tests.support.factors import code, enrol_totp
+from tests.support.people import PASSWORD, new_staff
+
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]
+
+
+@pytest.fixture
+def amara(customer):
+    return customer("Amara Okafor", USD="100.00", ETH="12.345678901234567890")
+
+
+@pytest.fixture
+def txn(app, amara, customer):
+    """Amara has sent Bilal 30 dollars; the transaction's id."""
+    actor = Actor(user_id=amara.id, role="customer", address=None, request_id=None)
+    with app.app_context(), unit_of_work() as session:
+        transfer_id = transfers.send(
+            session,
+            actor=actor,
+            recipient=customer("Bilal Haddad").email,
+            amount=Money.of("30.00", "USD"),
+            note="Rent",
+            request_id=uuid4(),
+        )
+    with app.app_context():
+        return ledger.transaction(db.session(), f"transfer:{transfer_id}").id
+
+
+@pytest.fixture
+def staff_tab(app, product, tab):
+    """A tab in which an owner has signed in by password and code."""
+
+    def open_tab(**how):
+        owner = new_staff(app, "owner", "Olu Winters")
+        secret = enrol_totp(app, owner)
+        page = tab(**how)
+        page.goto(product.url + "/login")
+        page.fill("#email", owner.email)
+        page.fill("#password", PASSWORD)
+        page.click("#login-form .button.primary")
+        page.wait_for_url("**/login/second-factor")
+        page.fill("[name=code]", code(secret))
+        page.keyboard.press("Enter")
+        page.wait_for_url("**/admin/")
+        return page
+
+    return open_tab
+
+
+def test_the_keys_lead_through_the_pages(product, staff_tab, amara):
+    page = staff_tab()
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    page.wait_for_url("**/admin/customers/")
+
+    page.keyboard.press("j")
+    assert "reach" in page.evaluate("document.activeElement.className")
+    page.keyboard.press("/")
+    page.keyboard.type(amara.email)  # in a field, letters are letters
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/admin/customers/{amara.id}")
+    page.keyboard.press("?")
+    page.wait_for_url("**/admin/keys")
+
+
+def test_the_keys_can_be_switched_off(product, staff_tab):
+    page = staff_tab()
+    page.goto(product.url + "/admin/keys")
+    page.check("#keys-off")
+    page.goto(product.url + "/admin/")
+    page.keyboard.press("g")
+    page.keyboard.press("c")
+    page.keyboard.press("?")
+
+    assert page.url.endswith("/admin/")
+    page.goto(product.url + "/admin/keys")
+    assert page.is_checked("#keys-off")
+
+
+@pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without scripts"])
+def test_a_rollback_is_done_once_also_by_a_double_click(app, product, staff_tab, amara, txn, javascript):
+    page = staff_tab(javascript=javascript)
+    page.goto(f"{product.url}/admin/transactions/{txn}")
+    page.click("text=Roll back")
+    page.fill("#reason", "Case 4711: sent to the wrong person")
+    page.dblclick("main form[method=post] button.primary")
+    page.wait_for_selector("text=Rolled back. The customers get a mail.")
+
+    assert "Rolls back" in page.inner_text("main")
+    with app.app_context():
+        assert (
+            str(ledger.balance(db.session(), ledger.available(amara.id), Money.of("1", "USD").asset))
+            == "100.00 USD"
+        )
+
+
+def test_a_filter_is_applied_at_once_and_stands_in_the_address(product, staff_tab, txn, amara):
+    page = staff_tab()
+    page.goto(f"{product.url}/admin/transactions/?customer={amara.id}")
+    page.select_option("#asset", "ETH")
+    page.wait_for_url("**asset=ETH**")
+
+    assert f"customer={amara.id}" in page.url
+    page.wait_for_function("document.querySelectorAll('#results tbody tr').length === 1")
+    page.go_back()
+    page.wait_for_function("document.querySelectorAll('#results tbody tr').length === 3")
+
+
+def test_an_identifier_is_copied_and_that_is_said(product, staff_tab, amara):
+    page = staff_tab()
+    page.goto(f"{product.url}/admin/customers/{amara.id}")
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.click("[aria-label='Copy the email']")
+    page.wait_for_selector("[aria-label='Copy the email'][data-copied]")
+
+    assert page.inner_text("#announcer") == "Copied"
+
+
+@pytest.mark.parametrize("width", [320, 360, 768, 1280])
+def test_no_page_of_staff_scrolls_sideways(product, staff_tab, amara, txn, width):
+    page = staff_tab(width=width)
+    for path in (
+        "", "customers/", f"customers/{amara.id}", f"customers/{amara.id}/suspension", "transactions/",
+        f"transactions/{txn}", f"transactions/{txn}/rollback", "approvals/", "audit/", "staff/", "staff/new", "keys",
+        f"search?q={amara.handle[:5]}",
+    ):  # fmt: skip
+        page.goto(f"{product.url}/admin/{path}")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width, path
