@@ -165,6 +165,31 @@ def test_kinds_that_we_do_not_act_on_are_counted(app, page, work):
         assert queries.counts(db.session())[kind, "ignored"] == 3
 
 
+def test_what_the_books_refuse_is_parked_with_their_words(
+    app, page, sandbox, paid, amara, tell, work_through, books
+):
+    from advancia import ledger
+
+    tell("checkout.session.completed", paid.checkout_id)
+    work_through()
+    with app.app_context(), unit_of_work() as session:
+        ledger.reverse(
+            session,
+            transaction_reference=f"deposit:{paid.id}",
+            reference=f"undo:{paid.id}",
+            reason="By staff",
+        )
+    intent = sandbox.cards.checkouts.page(paid.checkout_id)["payment_intent"]
+    sandbox.cards.refunds.create({"payment_intent": intent})
+    tell("charge.refund.updated", sandbox.cards.refunds.of("", {"payment_intent": intent})["data"][0]["id"])
+    work_through()
+
+    kept = newest(app)
+    assert kept.row.state == "parked"
+    assert "The books refuse it" in kept.row.outcome
+    assert str(books.available(amara)) == "0.00 USD"
+
+
 FIXTURES = {
     "2014": {"api_version": "2014-11-05", "object": "event", "request": "req_1", "user_id": "acct_1"},
     "2022": {

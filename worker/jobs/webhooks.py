@@ -6,6 +6,7 @@ from flask import current_app
 
 from advancia.core.db import db, in_unit_of_work, unit_of_work
 from advancia.core.jobs import Job
+from advancia.ledger import InsufficientFunds, LedgerError
 from advancia.payments import news
 from advancia.payments.errors import NotYet, WrongCheckout
 from advancia.payments.news import News
@@ -33,8 +34,13 @@ def apply_webhook(task: Task, event_id: int) -> None:
         _apply(task, event_id, found)
     except WrongCheckout as trouble:
         _park(task, event_id, found, str(trouble))
-    except (ProviderError, NotYet) as trouble:
+    except (ProviderError, NotYet, LedgerError) as trouble:
         _note(task, event_id, trouble)
+        if isinstance(trouble, LedgerError) and not isinstance(trouble, InsufficientFunds):
+            _park(
+                task, event_id, News(), f"The books refuse it: {trouble}"
+            )  # such as for a payment rolled back
+            return
         if isinstance(trouble, ProviderRefused) and task.claim.attempt >= TRIES_UNTIL_NO_IS_NO:
             _park(task, event_id, News(), f"{trouble} {trouble.detail}")
             return

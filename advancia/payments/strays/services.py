@@ -9,9 +9,11 @@ from sqlalchemy import func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from advancia import audit, ledger
+from advancia.core import outbox
 from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
+from advancia.core.jobs import Job
 from advancia.core.money import Money, asset
 from advancia.payments.errors import AlreadyDecided
 from advancia.payments.models import Deposit, StrayPayment
@@ -77,6 +79,7 @@ def credit(session: Session, *, actor: Actor, stray_id: int, user_id: int, reaso
         if deposit is not None and deposit.user_id == user_id and deposit.asset == stray.asset:
             deposit.state, deposit.failure = "paid", None
             deposit.paid_at, deposit.credited = func.now(), stray.amount
+            _tell(session, deposit, amount)
     session.flush()
     ledger.post(
         session,
@@ -121,6 +124,17 @@ def amount_of(stray: StrayPayment) -> Money | None:
     if stray.amount is None or stray.asset is None:
         return None
     return Money(int(stray.amount), asset(stray.asset))
+
+
+def _tell(session: Session, deposit: Deposit, amount: Money) -> None:
+    """The mail that a deposit brings when it is credited at once."""
+    outbox.put(
+        session,
+        Job.SEND_EMAIL,
+        template="deposit_paid",
+        user_id=deposit.user_id,
+        facts={"deposit_id": str(deposit.id), "amount": str(amount)},
+    )
 
 
 def _open(session: Session, stray_id: int) -> StrayPayment:
