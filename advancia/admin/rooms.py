@@ -32,6 +32,7 @@ ROOMS = (
     Room("Payments", "admin.payments.index", "m", Permission.SEE_TRANSACTIONS),
     Room("Approvals", "admin.approvals.index", "p", Permission.APPROVE),
     Room("Webhooks", "admin.inbox.index", "w", Permission.RECONCILE),
+    Room("Work", "admin.work.index", "b", Permission.RECONCILE),
     Room("Audit trail", "admin.trail.index", "a", Permission.SEE_AUDIT),
     Room("Staff", "admin.staff.index", "s", Permission.ROLES),
 )

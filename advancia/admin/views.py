@@ -17,6 +17,7 @@ from advancia.admin.customers import queries as customer_queries
 from advancia.admin.customers import views as customers
 from advancia.admin.customers.queries import CustomerRow
 from advancia.admin.inbox import views as inbox
+from advancia.admin.payments import queries as money_in
 from advancia.admin.payments import views as payments
 from advancia.admin.rollbacks import views as rollbacks
 from advancia.admin.rooms import rooms_for
@@ -24,6 +25,7 @@ from advancia.admin.staff import views as staff
 from advancia.admin.trail import views as trail
 from advancia.admin.transactions import queries as transaction_queries
 from advancia.admin.transactions import views as transactions
+from advancia.admin.work import views as work
 from advancia.core.db import Session, db
 from advancia.core.permissions import Permission
 from advancia.ledger import staff_queries
@@ -34,7 +36,7 @@ from advancia.web.htmx import render, see_other
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 
-for room in (customers, transactions, payments, rollbacks, approvals, inbox, trail, staff):
+for room in (customers, transactions, payments, rollbacks, approvals, inbox, work, trail, staff):
     bp.register_blueprint(room.bp)
 
 SHOWN_FOUND = 20
@@ -65,6 +67,7 @@ def home() -> ResponseReturnValue:
         "admin/home.html",
         approvals=first_page.waiting_approvals(session) if may(Permission.APPROVE) else 0,
         work=first_page.work(session),
+        money_in=money_in.waiting(session) if may(Permission.SEE_TRANSACTIONS) else (0, 0),
         books=first_page.books(session),
         people=first_page.people(session) if may(Permission.SEE_CUSTOMERS) else None,
     )

@@ -222,3 +222,32 @@ def test_finance_reads_the_inbox_and_does_not_replay(app, staff_page, page):
     assert not finance.get(f"/admin/webhooks/{event_id}").all("form[action$='/replay']")
     assert finance.post(f"/admin/webhooks/{event_id}/replay").status == 403
     assert staff_page("support").get("/admin/webhooks/").status == 403
+
+
+def test_jobs_and_mails_are_listed_and_what_gave_up_is_tried_again(app, staff_page, amara):
+    from sqlalchemy import insert
+
+    from advancia.core.outbox import OutboxRow
+
+    with app.app_context(), unit_of_work() as session:
+        session.execute(text("DELETE FROM outbox"))
+        facts = {"template": "deposit_paid", "user_id": amara.id, "facts": {"amount": "40.00 USD"}}
+        session.execute(
+            insert(OutboxRow).values(
+                kind="send_email",
+                payload=facts,
+                attempts=24,
+                parked_at=text("now()"),
+                last_error="Mail server away",
+            )
+        )
+    admin = staff_page("admin")
+    shown = admin.get("/admin/work/?state=parked&kind=send_email")
+
+    assert "deposit_paid" in shown.text
+    assert "Mail server away" in shown.text
+    assert not staff_page("finance").get("/admin/work/?state=parked").all("form[action$='/again']")
+    assert admin.submit_form(shown, form="form[action$='/again']").status == 303
+    assert "Nothing fits" in admin.get("/admin/work/?state=parked").text
+    with app.app_context():
+        assert db.session.scalar(text("SELECT attempts FROM outbox WHERE kind = 'send_email'")) == 0

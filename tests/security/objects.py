@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from flask import Flask
-from sqlalchemy import func, select, update
+from sqlalchemy import func, insert, select, update
 
 from advancia import audit, ledger
 from advancia.admin.rollbacks import services as rollbacks
@@ -19,6 +19,7 @@ from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
+from advancia.core.outbox import OutboxRow
 from advancia.identity.models import User, UserSession
 from advancia.identity.recovery import tokens
 from advancia.identity.recovery.models import EmailChange, FactorReset, PasswordReset
@@ -126,6 +127,15 @@ def _event(app: Flask, owner: Customer, _friend: Customer) -> int:
         return session.scalars(select(WebhookEvent.id).where(WebhookEvent.event_id == arrived.event_id)).one()
 
 
+def _work(app: Flask, owner: Customer, _friend: Customer) -> int:
+    with app.app_context(), unit_of_work() as session:
+        return session.scalars(
+            insert(OutboxRow)
+            .values(kind="sweep", payload={"to": owner.email}, attempts=24, parked_at=func.now())
+            .returning(OutboxRow.id)
+        ).one()
+
+
 def _movement(app: Flask, owner: Customer, friend: Customer) -> str:
     _transfer(app, owner, friend)
     with app.app_context():
@@ -216,6 +226,7 @@ MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "line_id": _line,
     "stray_id": _stray,
     "event_id": _event,
+    "work_id": _work,
     "member_id": lambda app, _owner, _friend: new_staff(app, "support").id,
     "user_id": lambda _app, owner, _friend: owner.id,
     "session_id": _session,

@@ -134,6 +134,7 @@ MAY = {
         POST /admin/approvals/<uuid:approval_id>/withdrawal
         POST /admin/webhooks/<int:event_id>/replay
         POST /admin/webhooks/<int:event_id>/parking
+        POST /admin/work/<int:work_id>/again
         GET /admin/audit/
         GET /admin/audit/<int:line_id>
         GET /admin/audit/audit.csv
@@ -157,6 +158,7 @@ MAY = {
         POST /admin/payments/suspense/<int:stray_id>
         GET /admin/webhooks/
         GET /admin/webhooks/<int:event_id>
+        GET /admin/work/
     """,
 }
 
