@@ -61,7 +61,7 @@ def of_crypto(gateway: CryptoGateway, kind: str, object_id: str) -> News:
 
 
 def _settled_invoice(session: Session, invoice: Invoice) -> str:
-    return f"The deposit {invoices.settle(session, invoice=invoice)}."
+    return f"The deposit {invoices.settle(session, invoice=invoice)}"
 
 
 def _payment_meant_by(gateway: CardGateway, kind: str, object_id: str) -> str | None:
@@ -93,7 +93,7 @@ def of_payment(gateway: CardGateway, kind: str, payment_intent: str) -> News:
 
 
 def _of_checkout(gateway: CardGateway, kind: str, checkout: Checkout) -> News:
-    steps: list[Step] = [lambda session: f"The deposit {services.settle(session, checkout=checkout)}."]
+    steps: list[Step] = [lambda session: f"The deposit {services.settle(session, checkout=checkout)}"]
     payment = checkout.payment
     if payment is not None and checkout.is_paid:
         if payment.has_refunds or kind.startswith((*REFUND, "charge.refunded")):

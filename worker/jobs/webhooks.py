@@ -64,8 +64,9 @@ def _apply(task: Task, event_id: int, found: News) -> None:
     outcomes = [in_unit_of_work(step) for step in first]
     with task.finish() as session:
         outcomes.append(last(session))
-        state, words = ("applied", outcomes) if found.steps else ("ignored", [NOTHING])
-        services.settle(session, event_id, state=state, outcome="; ".join(filter(None, words)))
+        words = "; ".join(filter(None, outcomes)).rstrip(".")
+        state, outcome = ("applied", f"{words}.") if found.steps else ("ignored", NOTHING)
+        services.settle(session, event_id, state=state, outcome=outcome)
 
 
 def _park(task: Task, event_id: int, found: News, why: str) -> None:
