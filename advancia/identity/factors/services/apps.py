@@ -79,14 +79,8 @@ def confirm(
     session.flush()
     account.added(session, user_id=actor.user_id, session_id=session_id, replaces=replaced)
     _tell(session, actor, Notice.FACTOR_REPLACED if replaced else Notice.FACTOR_ADDED)
-    audit.record(
-        session,
-        actor,
-        action="factor.replace" if replaced else "factor.add",
-        kind="user",
-        id=actor.user_id,
-        after={"factor": WHAT},
-    )
+    action = "factor.replace" if replaced else "factor.add"
+    audit.record(session, actor, action=action, kind="user", id=actor.user_id, after={"factor": WHAT})
     return True
 
 

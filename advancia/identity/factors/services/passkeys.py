@@ -25,7 +25,7 @@ from advancia.identity import notices, queries
 from advancia.identity.factors.errors import PasskeyRefused
 from advancia.identity.factors.models import Passkey, PasskeyChallenge
 from advancia.identity.factors.services import account, webauthn
-from advancia.identity.factors.services.webauthn import Site
+from advancia.identity.factors.services.webauthn import Registered, Site
 from advancia.identity.notices import Notice
 
 CHALLENGE_VALID_FOR = timedelta(minutes=5)
@@ -64,23 +64,7 @@ def register(
         raise PasskeyRefused(ENOUGH)
     asked = _take_challenge(session, bound_to, answer)
     made = webauthn.registered(site, answer=answer, challenge=asked.challenge)
-    added = session.scalar(
-        insert(Passkey)
-        .values(
-            id=uuid4(),
-            user_id=actor.user_id,
-            user_handle=asked.user_handle,
-            credential_id=made.credential_id,
-            credential=made.credential,
-            sign_count=made.sign_count,
-            name=name,
-            synced=made.synced,
-        )
-        .on_conflict_do_nothing(index_elements=[Passkey.credential_id])
-        .returning(Passkey.id)
-    )
-    if added is None:
-        raise PasskeyRefused(KNOWN_ALREADY)
+    added = _insert(session, made, user_id=actor.user_id, user_handle=asked.user_handle, name=name)
     account.added(session, user_id=actor.user_id, session_id=session_id)
     _tell(session, actor, Notice.FACTOR_ADDED, name)
     _note(session, actor, "factor.add", added, before=None, after=name)
@@ -129,6 +113,26 @@ def revoke(session: Session, *, actor: Actor, session_id: int, passkey_id: UUID)
     account.removed(session, actor=actor, session_id=session_id)
     _tell(session, actor, Notice.FACTOR_REMOVED, name)
     _note(session, actor, "factor.remove", passkey_id, before=name, after=None)
+
+
+def _insert(session: Session, made: Registered, **owner: Any) -> UUID:
+    """Raises `PasskeyRefused` when the passkey is somebody's already."""
+    added: UUID | None = session.scalar(
+        insert(Passkey)
+        .values(
+            id=uuid4(),
+            credential_id=made.credential_id,
+            credential=made.credential,
+            sign_count=made.sign_count,
+            synced=made.synced,
+            **owner,
+        )
+        .on_conflict_do_nothing(index_elements=[Passkey.credential_id])
+        .returning(Passkey.id)
+    )
+    if added is None:
+        raise PasskeyRefused(KNOWN_ALREADY)
+    return added
 
 
 def _new_challenge(session: Session, bound_to: str, *, user_handle: bytes | None = None) -> bytes:

@@ -63,19 +63,10 @@ def prove_second_factor() -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(form, ways, waiting, status=422)
     try:
-        outcome, token = _prove(form, ways, waiting)
+        return _answer(form, ways, waiting)
     except TooManyCodes as refusal:
         form.refuse(field_of(form, ways), str(refusal))
         return come_back(_page(form, ways, waiting, status=429), refusal)
-    if token is not None:
-        visitor.adopt(token)
-        return see_other(outcome.wanted if outcome.wanted and is_ours(outcome.wanted) else home_url())
-    if outcome.gone:
-        cookie.pop(PENDING, None)
-        flash(TOO_OFTEN, "error")
-        return see_other(url_for("identity.login"))
-    form.refuse(field_of(form, ways), WRONG[ways.chosen])
-    return _page(form, ways, waiting, status=422)
 
 
 @bp.post("/login/second-factor/challenge")
@@ -90,6 +81,20 @@ def second_factor_challenge() -> ResponseReturnValue:
     with unit_of_work() as session:
         options = passkeys.begin_proof(session, user_id=waiting.user_id, bound_to=_flow(waiting), site=site())
     return jsonify(options)
+
+
+def _answer(form: ProofForm, ways: Ways, waiting: Waiting) -> ResponseReturnValue:
+    """Let the person in, or say that it was wrong."""
+    outcome, token = _prove(form, ways, waiting)
+    if token is not None:
+        visitor.adopt(token)
+        return see_other(outcome.wanted if outcome.wanted and is_ours(outcome.wanted) else home_url())
+    if outcome.gone:
+        cookie.pop(PENDING, None)
+        flash(TOO_OFTEN, "error")
+        return see_other(url_for("identity.login"))
+    form.refuse(field_of(form, ways), WRONG[ways.chosen])
+    return _page(form, ways, waiting, status=422)
 
 
 def _prove(form: ProofForm, ways: Ways, waiting: Waiting) -> tuple[Outcome, str | None]:
