@@ -14,7 +14,7 @@ from advancia.audit import models as _audit_trail  # noqa: F401 - the rooms abov
 from advancia.config import ROOT, ConfigError, Settings, load_settings, sqlalchemy_url
 from advancia.core import log
 from advancia.core.clock import utcnow
-from advancia.core.db import db
+from advancia.core.db import db, notice_lost_connections
 from advancia.core.encryption import Keyring
 from advancia.identity import views as identity
 from advancia.identity import visitor
@@ -109,7 +109,6 @@ def _flask_settings(settings: Settings) -> dict[str, object]:
         "SECRET_KEY": settings.secret_key,
         "SQLALCHEMY_DATABASE_URI": sqlalchemy_url(settings.database_url),
         "SQLALCHEMY_ENGINE_OPTIONS": {
-            "pool_pre_ping": True,
             "hide_parameters": True,  # an error's text goes to the log; passwords' hashes and codes do not
             "pool_size": settings.web_threads,
             "max_overflow": 4,
@@ -134,6 +133,8 @@ def _install_extensions(app: Flask, settings: Settings) -> None:
     hosts.init_app(app, settings)
     bodies.init_app(app)
     db.init_app(app)
+    with app.app_context():
+        notice_lost_connections(db.engine)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     htmx.init_app(app)
     visitor.init_app(app)

@@ -6,14 +6,16 @@ No call over the network happens inside one.
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TypeVar
 
+import psycopg
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import MetaData
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Engine, MetaData, event
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 __all__ = [
@@ -24,6 +26,7 @@ __all__ = [
     "bookkeeping",
     "db",
     "in_unit_of_work",
+    "notice_lost_connections",
     "reading_only",
     "unit_of_work",
 ]
@@ -116,3 +119,27 @@ def reading_only() -> Iterator[None]:
         yield
     finally:
         _reading_only.reset(token)
+
+
+def notice_lost_connections(engine: Engine) -> None:
+    """Replace pooled connections whose server has gone before anybody works with them.
+
+    The pool's own way is to ask the server each time, a round trip for every unit of work. But a server that goes
+    closes the connection, and that can be seen from here; so it is asked only where there is something to hear.
+    """
+    event.listen(engine, "checkout", _check_connection)
+
+
+def _check_connection(driver: psycopg.Connection, _record: object, _proxy: object) -> None:
+    try:
+        if driver.closed or _has_something_to_say(driver):
+            driver.execute("SELECT 1")
+            driver.rollback()
+    except psycopg.Error as gone:
+        raise InvalidatePoolError("The connection was lost while nobody used it.") from gone
+
+
+def _has_something_to_say(driver: psycopg.Connection) -> bool:
+    poll = select.poll()
+    poll.register(driver.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
