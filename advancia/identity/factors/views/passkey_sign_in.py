@@ -25,7 +25,7 @@ REFUSED = (
 
 @bp.post("/login/passkey/challenge")
 @public
-@limiter.limit("60 per hour")
+@limiter.limit("60 per minute")
 def passkey_challenge() -> ResponseReturnValue:
     """What the browser is asked to sign; for the script on the page."""
     cookie[FLOW] = new_token()
@@ -37,7 +37,7 @@ def passkey_challenge() -> ResponseReturnValue:
 @bp.post("/login/passkey")
 @public
 @checked_by_its_form
-@limiter.limit("60 per hour")
+@limiter.limit("60 per minute")
 def sign_in_with_passkey() -> ResponseReturnValue:
     form = PasskeySignInForm()
     token = _signed_in(form) if form.validate_on_submit() and FLOW in cookie else None

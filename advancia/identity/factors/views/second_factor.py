@@ -52,7 +52,7 @@ def second_factor() -> ResponseReturnValue:
 @bp.post("/login/second-factor")
 @public
 @checked_by_its_form
-@limiter.limit("60 per hour")
+@limiter.limit("60 per minute")
 def prove_second_factor() -> ResponseReturnValue:
     waiting = _waiting()
     if waiting is None:
@@ -71,7 +71,7 @@ def prove_second_factor() -> ResponseReturnValue:
 
 @bp.post("/login/second-factor/challenge")
 @public
-@limiter.limit("60 per hour")
+@limiter.limit("60 per minute")
 def second_factor_challenge() -> ResponseReturnValue:
     """What a passkey is asked to sign; for the script on the page."""
     waiting = _waiting()
