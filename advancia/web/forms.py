@@ -16,13 +16,31 @@ from advancia.core.money import Asset, InvalidAmount, Money
 from advancia.web import typed
 
 BACK = "This has not been sent yet. Check it and send it again."
+MOST_MARKS = 30
 STALE = "This form has been open for too long. Check it and send it again."
 
 
 def cleaned(text: str | None) -> str:
     """Normal form (NFC), no control characters, no white space around."""
-    normal = unicodedata.normalize("NFC", text or "")
+    normal = unicodedata.normalize("NFC", _with_few_marks(text or ""))
     return "".join(char for char in normal if unicodedata.category(char)[0] != "C").strip()
+
+
+def _with_few_marks(text: str) -> str:
+    """The text with no more than thirty marks (accents and the like) in a row, which no language needs.
+
+    To bring marks into their order takes a time that grows with the square of their number: seconds, for a form full
+    of them. Thirty is the bound of Unicode's own "Stream-Safe Text Format" (UAX #15).
+    """
+    if text.isascii():
+        return text
+    kept, marks = [], 0
+    for char in text:
+        is_mark = unicodedata.combining(unicodedata.normalize("NFKD", char)[0]) > 0
+        marks = marks + 1 if is_mark else 0
+        if marks <= MOST_MARKS:
+            kept.append(char)
+    return "".join(kept)
 
 
 def options(*pairs: tuple[str, str]) -> list[Any]:

@@ -29,6 +29,7 @@ from advancia.web.forms import cleaned, entered
 from advancia.web.htmx import render, see_other
 from advancia.web.limits import come_back, limiter
 
+LONGEST_OWN_WORDS = 300  # of a name or an address that a form is being filled in with
 CHANGED = "Your password is changed, and you are signed out everywhere else."
 RESET = "Your password is changed, and all sessions have ended. Sign in with the new one."
 
@@ -149,7 +150,8 @@ def _owner_of_form() -> Owner:
             return _owner(password_reset.person_of(db.session(), link))
         except LinkIsDead:
             pass
-    return Owner(cleaned(request.form.get("name")), cleaned(request.form.get("email")))
+    name, email = (cleaned(request.form.get(each, "")[:LONGEST_OWN_WORDS]) for each in ("name", "email"))
+    return Owner(name, email)
 
 
 def _owner_here() -> Owner:

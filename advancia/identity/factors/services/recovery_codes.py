@@ -25,12 +25,13 @@ ALPHABET = "34679ACDEFGHJKMNPQRTWXY"
 # they need no key, whose change would lock out whoever kept codes.
 LENGTH = 25
 GROUP = 5
+LONGEST_TYPED = 8 * LENGTH  # composing takes long for longer texts
 FORM = re.compile(f"^[{ALPHABET}]{{{LENGTH}}}$")
 
 
 def plain(typed: str | None) -> str:
-    """A code as it is typed, without spaces and hyphens, in capitals."""
-    normal = unicodedata.normalize("NFKC", typed or "").upper()
+    """A code as it is typed, without spaces and hyphens, in capitals; of what is far too long, the beginning."""
+    normal = unicodedata.normalize("NFKC", (typed or "")[:LONGEST_TYPED]).upper()
     return "".join(char for char in normal if not char.isspace() and unicodedata.category(char) != "Pd")
 
 
