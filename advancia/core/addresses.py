@@ -1,8 +1,9 @@
-"""Where requests come from, as limits see it."""
+"""Where requests come from: the network's addresses as limits see them, and those of pages as browsers tell them."""
 
 from __future__ import annotations
 
 from ipaddress import IPv6Address, ip_address
+from urllib.parse import SplitResult, urlsplit
 
 HOUSEHOLD_BITS = 64
 
@@ -22,3 +23,11 @@ def counted_as(address: str | None) -> str | None:
         return str(parsed.ipv4_mapped)
     network = int(parsed) >> HOUSEHOLD_BITS << HOUSEHOLD_BITS
     return f"{IPv6Address(network)}/{HOUSEHOLD_BITS}"
+
+
+def urlsplit_safely(url: str) -> SplitResult:
+    """The parts of an address of the web that somebody has sent; no parts, if it is none."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return urlsplit("")

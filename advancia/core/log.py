@@ -16,7 +16,10 @@ HIDDEN = "[hidden]"
 _SECRET_NAME = re.compile(
     r"password|secret|token|authorization|cookie|signature|api_?key|\bcode\b|otp", re.IGNORECASE
 )
-_EMAIL = re.compile(r"([A-Za-z0-9._%+-])[A-Za-z0-9._%+-]*(@[A-Za-z0-9.-]+\.[A-Za-z]{2,})")
+# Looked for from the beginning of a word only: else a long word without an @ takes a time that grows with its square.
+_EMAIL = re.compile(
+    r"(?<![A-Za-z0-9._%+-])([A-Za-z0-9._%+-])[A-Za-z0-9._%+-]*(@[A-Za-z0-9.-]+\.[A-Za-z]{2,})"
+)
 _KEY_LIKE = re.compile(r"\b(?:sk|rk|whsec|pk)_[A-Za-z0-9_]{8,}|\$argon2(?:[\w$=+/]|,(?=\w))+")
 
 

@@ -10,13 +10,13 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, TypeVar, cast
-from urllib.parse import urlsplit
 
 from flask import Flask, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from advancia.core import context, log
+from advancia.core.addresses import urlsplit_safely
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.permissions import Permission, is_staff, permissions_of
@@ -129,12 +129,17 @@ def recently_confirmed() -> bool:
 
     Whoever has a second factor, by that one.
     """
-    return is_recent(current_user.second_factor_at if current_user.has_second_factor else current_user.confirmed_at)
+    return is_recent(
+        current_user.second_factor_at if current_user.has_second_factor else current_user.confirmed_at
+    )
 
 
 def recently_fully_confirmed() -> bool:
     """As `recently_confirmed`, by the password, and by a second factor of whoever has one."""
-    proofs = [current_user.password_at, *([current_user.second_factor_at] if current_user.has_second_factor else [])]
+    proofs = [
+        current_user.password_at,
+        *([current_user.second_factor_at] if current_user.has_second_factor else []),
+    ]
     return all(is_recent(at) for at in proofs)
 
 
@@ -219,7 +224,7 @@ def page_here() -> str | None:
     """The address of the page on the screen: this one, or the one whose form was sent."""
     if request.method == "GET" and not request.headers.get("HX-Request"):
         return request.full_path.rstrip("?")
-    shown = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
+    shown = urlsplit_safely(request.headers.get("HX-Current-URL") or request.referrer or "")
     if shown.netloc != request.host or not is_ours(shown.path):
         return request.path if _has_page(request.path) else None
     return f"{shown.path}?{shown.query}" if shown.query else shown.path

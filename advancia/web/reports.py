@@ -9,14 +9,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urlsplit
 
 from flask import Blueprint, Response, abort, current_app, request
 from flask.typing import ResponseReturnValue
 from werkzeug.exceptions import HTTPException
 
 from advancia.core import log
-from advancia.core.addresses import counted_as
+from advancia.core.addresses import counted_as, urlsplit_safely
 from advancia.web.access import machine
 from advancia.web.bodies import takes_at_most
 from advancia.web.limits import limiter
@@ -99,14 +98,6 @@ def _directive(report: dict[str, Any]) -> str:
 def _number(report: dict[str, Any], *names: str) -> int | None:
     found = next((report[name] for name in names if isinstance(report.get(name), int)), None)
     return found if found is not None and 0 <= found < 10**6 else None
-
-
-def urlsplit_safely(url: str) -> Any:
-    """The parts of an address; no parts, if it is none."""
-    try:
-        return urlsplit(url)
-    except ValueError:
-        return urlsplit("")
 
 
 def _origin(url: str) -> str:

@@ -20,7 +20,6 @@ import zlib
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -28,6 +27,7 @@ from flask import Flask, Response, current_app, flash, g, request, session
 from flask_login import user_logged_in
 from werkzeug.datastructures import MultiDict
 
+from advancia.core.addresses import urlsplit_safely
 from advancia.core.clock import utcnow
 
 KEPT_FOR = timedelta(minutes=30)
@@ -39,7 +39,7 @@ PERSON = (
 MARK_LENGTH = 16
 
 NEVER_KEPT = re.compile(
-    r"pass(word|phrase|key)|code|secret|token|otp|pin$|credential|response|next$", re.IGNORECASE
+    r"pass(word|phrase|key)|^current$|code|secret|token|otp|pin$|credential|response|next$", re.IGNORECASE
 )
 
 
@@ -89,7 +89,7 @@ def came_from_here() -> bool:
     if (site := request.headers.get("Sec-Fetch-Site")) is not None:
         return site == "same-origin"
     sender = request.headers.get("Origin") or request.referrer or ""
-    return urlsplit(sender).netloc == request.host
+    return urlsplit_safely(sender).netloc == request.host
 
 
 def _of_this_request() -> Typed:
