@@ -33,6 +33,9 @@ class Notice(StrEnum):
     ROLE_CHANGED = "Your role was changed"
 
 
+BY_STAFF = (Notice.SUSPENDED, Notice.REINSTATED, Notice.ROLE_CHANGED)  # so that it was not the person, for sure
+
+
 def tell(
     session: Session,
     *,
@@ -61,6 +64,7 @@ def tell(
             "name": person.name,
             "title": notice.value,
             "sentence": sentence,
+            "by_staff": notice in BY_STAFF,
             "lines": [["When", when], *(list(each) for each in (*lines, *where))],
         },
         secret={"link": list(link)} if link else {"link": None},

@@ -11,7 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from advancia.core import money
-from advancia.core.money import Asset, Money
+from advancia.core.money import Money
 from advancia.ledger.accounts import HOUSE, AccountKey
 from advancia.ledger.links import Links, links_of
 
@@ -28,10 +28,6 @@ class Wanted:
     holder: int | None = None
     since: datetime | None = None
     until: datetime | None = None
-
-    @property
-    def any(self) -> bool:
-        return any(getattr(self, name) is not None for name in self.__slots__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,8 +183,6 @@ MIRROR_OF = text("""
     order by l.asset, l.holder, l.purpose
 """)
 
-OWED_BY = text("select asset, balance from ledger.account where holder = :holder and purpose = 'receivable'")
-
 
 def transactions(session: Session, wanted: Wanted, *, before: int | None, limit: int) -> Found:
     """A page of all transactions that are wanted, newest first, with ids below `before`.
@@ -241,13 +235,6 @@ def sealed_in(session: Session, txn_id: int) -> Sealed | None:
 def mirror_of(session: Session, txn_id: int) -> list[MirroredLeg]:
     """What reversing the transaction would do now to each account. Money may move before it is done."""
     return [_leg(row) for row in session.execute(MIRROR_OF, {"id": txn_id})]
-
-
-def owed_by(session: Session, user_id: int) -> dict[Asset, Money]:
-    """What the customer owes the house, above zero, by asset."""
-    rows = session.execute(OWED_BY, {"holder": user_id})
-    owed = ((money.asset(row.asset), -int(row.balance)) for row in rows)
-    return {asset: Money(minor, asset) for asset, minor in owed if minor > 0}
 
 
 def _ids_sql(wanted: Wanted) -> str:

@@ -12,6 +12,7 @@ from flask_login import current_user
 
 from advancia import ledger
 from advancia.core.db import Session, db
+from advancia.ledger import debts
 from advancia.wallet import queries
 from advancia.wallet.forms import HistoryForm
 from advancia.web.access import customer_required
@@ -52,6 +53,7 @@ def home() -> ResponseReturnValue:
         "wallet/home.html",
         version=version,
         lines=ledger.balances_of(session, current_user.id),
+        debts=debts.owed_by(session, current_user.id).values(),
         movements=queries.history(session, current_user.id, size=RECENT).rows,
     )
     return tagged(page, version)

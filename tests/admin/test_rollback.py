@@ -236,7 +236,7 @@ def test_spent_money_is_told_before_and_refused(admin_page, txn, amara, bilal, c
 
 
 def test_with_the_box_ticked_what_is_missing_becomes_a_debt(
-    app, admin_page, txn, amara, bilal, customer, sent, books
+    app, admin_page, txn, amara, bilal, customer, sent, books, page_of
 ):
     sent(bilal, customer("Chidi Anagonye"), "20.00")
 
@@ -248,6 +248,7 @@ def test_with_the_box_ticked_what_is_missing_becomes_a_debt(
         in admin_page.get(f"/admin/customers/{bilal.id}").one("section[aria-labelledby=balances]").text
     )
     assert ["You owe us", "20.00 USD"] in letters(app, bilal)[0]["facts"]["lines"]
+    assert "You owe us 20.00 USD" in page_of(bilal).get("/wallet").text
     books.prove()
 
 

@@ -42,6 +42,11 @@ def admin_page(staff_page, admin):
     return staff_page("admin", admin)
 
 
+def is_suspended(app, person):
+    with app.app_context():
+        return db.session.scalar(select(User.suspended_at.is_not(None)).where(User.id == person.id))
+
+
 def suspend(page, person, reason=REASON):
     return page.submit(f"/admin/customers/{person.id}/suspension", reason=reason)
 
@@ -83,6 +88,17 @@ def test_they_are_told_and_the_trail_says_who_and_why(app, admin, admin_page, am
     assert REASON in shown
 
 
+def test_the_mail_does_not_tell_why(app, admin_page, amara, work, settings):
+    suspend(admin_page, amara)
+    work()
+
+    mails = [path.read_text() for path in (settings.var / "mail").glob("*.eml")]
+    (mail,) = [mail for mail in mails if amara.email in mail and "Your account is suspended" in mail]
+    assert "4711" not in mail
+    assert "This was done by us" in mail
+    assert "If this was you" not in mail
+
+
 def test_reinstated_they_sign_in_and_send_again(admin_page, amara, bilal, page_of, sent, books):
     suspend(admin_page, amara)
     reinstate(admin_page, amara)
@@ -98,8 +114,7 @@ def test_a_reason_is_asked_for_and_what_was_typed_is_kept(admin_page, amara, app
         assert answer.status == 422
         assert words in answer.one("form[method=post] [role=alert]").get_text()
         assert answer.one("#reason").get_text().strip() == typed.strip()
-    with app.app_context():
-        assert suspension.suspended_since(db.session(), amara.id) is None
+    assert not is_suspended(app, amara)
 
 
 def test_twice_is_once(admin_page, amara):
@@ -205,8 +220,7 @@ def test_a_suspension_waits_for_the_send_that_holds_the_person(app, amara, bilal
     suspending.join(20)
 
     assert not suspending.is_alive()
-    with app.app_context():
-        assert suspension.suspended_since(db.session(), amara.id) is not None
+    assert is_suspended(app, amara)
 
 
 def test_sends_and_suspensions_that_race_leave_nothing_half_done(app, amara, bilal, admin, books):

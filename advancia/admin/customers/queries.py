@@ -19,7 +19,7 @@ from advancia.core.permissions import Role
 from advancia.identity.models import User, UserSession
 from advancia.identity.services import limits, sign_in
 from advancia.identity.sessions import browsers, timeouts
-from advancia.ledger import staff_queries
+from advancia.ledger import debts
 
 _SIMPLE: ColumnElement[str] = literal_column("'simple'::regconfig")
 
@@ -151,7 +151,7 @@ def customer(session: Session, user_id: int) -> Customer:
 
 def balances(session: Session, user_id: int) -> list[Balance]:
     """What the customer has of each asset; of those never held nothing is told."""
-    owed = staff_queries.owed_by(session, user_id)
+    owed = debts.owed_by(session, user_id)
     told = [
         Balance(each.asset, each.available, each.held, owed.get(each.asset, Money.zero(each.asset)))
         for each in ledger.balances_of(session, user_id)

@@ -5,6 +5,8 @@ A customer's account never becomes one of staff, since staff have no wallet; the
 
 from __future__ import annotations
 
+from functools import partial
+
 from sqlalchemy import func, select
 
 from advancia import audit
@@ -55,16 +57,14 @@ def create(
     )
     if user_id is None:
         raise RoleRefused(TAKEN)
-    line = {
-        "action": "staff.created",
-        "kind": "user",
-        "id": user_id,
-        "after": {"role": role, "email": email.lower()},
-    }
-    if actor is None:
-        audit.record_of_system(session, **line, reason=reason)  # type: ignore[arg-type]
-    else:
-        audit.record(session, actor, **line, reason=reason)  # type: ignore[arg-type]
+    record = partial(audit.record, session, actor) if actor else partial(audit.record_of_system, session)
+    record(
+        action="staff.created",
+        kind="user",
+        id=user_id,
+        after={"role": role, "email": email.lower()},
+        reason=reason,
+    )
     return user_id
 
 

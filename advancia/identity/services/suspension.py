@@ -7,7 +7,6 @@ row of each person it is about (`hold_open`), and so does whoever suspends.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
 
 from sqlalchemy import select
 
@@ -89,12 +88,6 @@ def hold_open(session: Session, user_ids: Iterable[int]) -> set[int]:
         .with_for_update(read=True)
     )
     return {user_id for user_id, suspended_at in rows if suspended_at is None}
-
-
-def suspended_since(session: Session, user_id: int) -> datetime | None:
-    """When the person was suspended, if they are."""
-    since: datetime | None = session.scalar(select(User.suspended_at).where(User.id == user_id))
-    return since
 
 
 def _locked(session: Session, user_id: int, *, staff: bool) -> User:
