@@ -14,6 +14,7 @@ from advancia.core.db import db
 from advancia.core.money import asset
 from tests.support.payments import pass_on
 
+EVERY_ORDER_OF = 5  # 120 of them
 FEE, DISPUTE_FEE = 3_20, 15_00  # of 100.00: 2.9 % and 0.30
 COIN_FEE = 10_000  # 1 % of 0.01 BTC
 
@@ -180,11 +181,12 @@ def tell_story(sandbox, begun):
 
 
 def orders(events, *, all_of_them=False):
-    """Every order of a few events; of more, the two straight ones and three by chance."""
-    if len(events) <= 3 or all_of_them:
+    """Every order of a few events; of more, the two straight ones and some by chance."""
+    if len(events) <= (EVERY_ORDER_OF if all_of_them else 3):
         return [list(order) for order in itertools.permutations(events)]
     dice = random.Random(len(events))
-    return [events, events[::-1], *(dice.sample(events, len(events)) for _ in range(3))]
+    by_chance = [dice.sample(events, len(events)) for _ in range(100 if all_of_them else 3)]
+    return [list(events), list(events)[::-1], *by_chance]
 
 
 def ends_right(story, customer, holdings, house):
@@ -215,6 +217,7 @@ def test_orders_of_what_was_told_at_the_end(
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("name", [name for name, story in STORIES.items() if len(story.steps) < 4])
 def test_every_order_of_what_was_told_at_the_end(
     name, app, page, customer, tell_story, holdings, work_through, books
@@ -268,6 +271,7 @@ def play(tales, dice, page, work):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("seed", [1, 2])
 def test_two_hundred_deposits_all_at_once(
     seed, page, customer, tell_story, holdings, house, work, work_through, books
