@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from flask import Response, stream_with_context
 
@@ -12,8 +13,10 @@ from advancia.ledger.export_formats import FORMULA_BEGINS
 
 
 def download(name: str, heading: Sequence[str], rows: Iterable[Sequence[object]]) -> Response:
-    """A file of those rows, written while they are read."""
-    response = Response(stream_with_context(_written(heading, rows)), mimetype="text/csv")
+    """A file of those rows, written while they are read. The first is read at once: what fails there is a page yet."""
+    coming = iter(rows)
+    first = list(islice(coming, 1))
+    response = Response(stream_with_context(_written(heading, chain(first, coming))), mimetype="text/csv")
     response.headers["Content-Disposition"] = f'attachment; filename="{name}"'
     return response
 

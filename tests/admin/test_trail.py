@@ -87,6 +87,8 @@ def test_lines_are_found_by_each_filter_and_by_all_together(app, admin, admin_pa
     "query",
     [
         "who=%00",
+        "action=%00",
+        "kind=%00",
         "action=nothing.like.it",
         "kind=x",
         "object_id=%27",
@@ -95,8 +97,9 @@ def test_lines_are_found_by_each_filter_and_by_all_together(app, admin, admin_pa
         "who=999999999999999999999",
     ],
 )
-def test_an_address_that_makes_no_sense_still_gives_a_page(admin_page, query):
+def test_an_address_that_makes_no_sense_still_gives_a_page_and_a_file(admin_page, query):
     assert admin_page.get(f"/admin/audit/?{query}").status == 200
+    assert admin_page.get(f"/admin/audit/audit.csv?{query}").status == 200
 
 
 def test_the_list_goes_on_where_the_page_before_ended(admin_page, write, thing, monkeypatch):

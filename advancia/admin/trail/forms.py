@@ -18,7 +18,7 @@ class TrailFilters(Filters):
         filters=[cleaned],
         validators=[Length(max=LONGEST, message="Enter an email, an @handle, an id, system or stranger")],
     )
-    action = SelectField("What", default="", validate_choice=False)
+    action = SelectField("What", default="", filters=[cleaned], validate_choice=False)
     kind = SelectField(
         "On what",
         default="",
