@@ -6,7 +6,7 @@ import base64
 
 import pytest
 
-from tests.support.factors import code, enrol_totp, forget_used_codes
+from tests.support.factors import code, enrol_totp, forget_used_codes, let_minutes_pass
 from tests.support.people import PASSWORD
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]
@@ -255,6 +255,44 @@ def test_the_pages_fit_a_narrow_screen(product, tab, amara, app, path):
         ".filter(each => each.offsetParent && each.offsetHeight < 44).length"
     )
     assert small == 0
+
+
+def test_a_large_transfer_asks_first_and_leads_back_to_its_review(product, tab, customer, app):
+    rich, bilal = customer("Amara Okafor", USD="5000.00"), customer("Bilal Haddad")
+    secret = enrol_totp(app, rich)
+    page = tab()
+    sign_in(page, product, rich)
+    page.fill("#code", code(secret, step=-1))
+    page.click("#second-factor-form .button.primary")
+    page.wait_for_url("**/wallet")
+    let_minutes_pass(app, rich)
+    page.goto(product.url + "/transfers/new")
+    page.fill("#recipient", bilal.email)
+    page.fill("#amount", "1500")
+    page.fill("#note", "For the roof")
+    page.click("#transfer-form .button.primary")
+    page.wait_for_url("**/transfers/review**")
+
+    page.click("#transfer-review .button.primary")
+    page.wait_for_url("**/confirm**")
+    page.fill("#code", code(secret))
+    page.click("#confirm-form .button.primary")
+    page.wait_for_url("**/transfers/review**")
+    assert "For the roof" in page.inner_text("#transfer-review")
+    page.click("#transfer-review .button.primary")
+    page.wait_for_selector("text=Sent to Bilal Haddad")
+    page.go_back()
+    assert "/confirm" not in page.url
+
+
+def test_enter_means_the_passkey_where_it_is_the_one_button(product, owner):
+    page, device = owner
+    page.goto(product.url + "/settings/security/passkeys/new")
+    page.focus("#name")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-passkey-says]:has-text('already holds a passkey')")
+
+    assert len(device.credentials()) == 1
 
 
 def test_the_way_through_by_keyboard_alone(product, tab, amara, app):
