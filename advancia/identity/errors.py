@@ -50,6 +50,13 @@ class LinkIsDead(DomainError):
         super().__init__("This link no longer works.")
 
 
+class SessionEnded(DomainError):
+    """Between the beginning of a request and what it was to change, somebody ended the session that it came by."""
+
+    def __init__(self) -> None:
+        super().__init__("You were signed out meanwhile, so nothing was changed. Sign in again.")
+
+
 class SameAddress(DomainError):
     """Somebody wants to change their address to the one they have."""
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from flask import Flask, Response, after_this_request, current_app, g, request
 from flask import session as cookie
-from flask_login import LoginManager, UserMixin, login_user
+from flask_login import LoginManager, UserMixin, current_user, login_user
 from sqlalchemy import func, update
 
 from advancia.core.db import Session, bookkeeping, db
@@ -15,6 +15,7 @@ from advancia.identity import queries
 from advancia.identity.models import UserSession
 from advancia.identity.sessions import devices
 from advancia.identity.sessions import services as sessions
+from advancia.web.access import current_actor
 
 login_manager = LoginManager()
 # The session row decides; Flask-Login's own check of address and browser would sign people out on the train.
@@ -76,8 +77,11 @@ def start(
 ) -> str:
     """Open a session for this browser and return its token; `adopt` it once the unit of work is committed.
 
-    `is_first`: the account has just been made here, so that its owner needs no mail about a new device.
+    `is_first`: the account has just been made here, so that its owner needs no mail about a new device. The session
+    that this browser has until now ends, whoever's it is: nobody could end it by hand any more.
     """
+    if current_user.is_authenticated:
+        sessions.sign_out(session, actor=current_actor(), session_id=current_user.session_id)
     return sessions.start(
         session,
         user_id=user_id,

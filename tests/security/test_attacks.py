@@ -5,9 +5,16 @@ from __future__ import annotations
 import time
 
 import pytest
+from sqlalchemy import select
 
 from advancia.core import log
-from advancia.core.db import unit_of_work
+from advancia.core.context import Actor
+from advancia.core.db import db, unit_of_work
+from advancia.identity import queries
+from advancia.identity.errors import SessionEnded
+from advancia.identity.models import UserSession
+from advancia.identity.recovery import password_change
+from advancia.identity.services import passwords
 from advancia.identity.sessions import services as sessions
 from advancia.web.forms import cleaned
 
@@ -73,3 +80,33 @@ def test_the_password_that_somebody_has_is_not_kept_for_a_form_that_came_too_lat
 
     assert sent_away.location == "/login?next=/settings/password"
     assert page.transport.client.get_cookie("typed") is None
+
+
+def test_what_was_begun_in_a_session_that_its_owner_has_ended_meanwhile_is_not_done(app, customer, page_of):
+    """A thief's form is let in, waits for its hash, and the owner resets the password before it has its effect."""
+    amara = customer()
+    page_of(amara)
+    actor = Actor(amara.id, "customer", None, None)
+    with app.app_context(), unit_of_work() as session:
+        stolen = session.scalars(select(UserSession.id).where(UserSession.user_id == amara.id)).one()
+        sessions.end_all(session, user_id=amara.id)
+
+    with app.app_context(), pytest.raises(SessionEnded), unit_of_work() as session:
+        password_change.change(
+            session, actor=actor, session_id=stolen, password_hash="the thief's", stands_alone=True
+        )
+
+    with app.app_context():
+        stored = queries.credentials_of(db.session(), amara.email).password_hash
+    assert passwords.matches(stored, amara.password)
+
+
+def test_signing_in_ends_the_session_that_the_browser_had(app, customer, page_of):
+    amara, bilal = customer(), customer("Bilal Haddad")
+    page = page_of(amara)
+    before = page.transport.client.get_cookie("session").value
+    page.get("/settings/profile")
+    assert page.post("/login", {"email": bilal.email, "password": bilal.password}).status == 303
+
+    page.transport.client.set_cookie("session", before)
+    assert page.get("/wallet").location.startswith("/login")

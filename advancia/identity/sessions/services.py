@@ -11,6 +11,7 @@ from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.identity import notices
+from advancia.identity.errors import SessionEnded
 from advancia.identity.models import User, UserSession
 from advancia.identity.notices import Notice
 from advancia.identity.sessions import browsers, devices, timeouts
@@ -63,17 +64,21 @@ def start(
 def renew(session: Session, *, session_id: int, second_factor: bool, password: bool = False) -> str:
     """Note that the person has just proved who they are, and return the session's new token: the old one is dead.
 
-    A new token on every rise of privilege, so that whoever learned the old one gains nothing by it.
+    A new token on every rise of privilege, so that whoever learned the old one gains nothing by it. Raises
+    `SessionEnded`, so that what was begun in a session which somebody has ended meanwhile is not done after all.
     """
     token = new_token()
     now = utcnow()
     proved = {"second_factor_at": now} if second_factor else {}
     proved |= {"password_at": now} if password else {}
-    session.execute(
+    renewed = session.scalar(
         update(UserSession)
         .where(UserSession.id == session_id, UserSession.ended_at.is_(None))
         .values(token_hash=token_hash(token), confirmed_at=now, **proved)
+        .returning(UserSession.id)
     )
+    if renewed is None:
+        raise SessionEnded
     return token
 
 
