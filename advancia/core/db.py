@@ -10,11 +10,11 @@ import select
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import psycopg
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Engine, MetaData, event
+from sqlalchemy import Engine, MetaData, Table, event
 from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -28,6 +28,7 @@ __all__ = [
     "in_unit_of_work",
     "notice_lost_connections",
     "reading_only",
+    "table_of",
     "unit_of_work",
 ]
 
@@ -49,6 +50,15 @@ class Model(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
+
+
+def table_of(model: type[Model]) -> Table:
+    """A model's table, for statements that run thousands of times a minute.
+
+    Composed once, of tables and bound parameters, and run on `session.connection()`, such a statement costs a tenth of
+    what it costs to compose it of the model each time. Nothing that the session has pending is flushed before it.
+    """
+    return cast("Table", model.__table__)
 
 
 db = SQLAlchemy(model_class=Model)

@@ -18,7 +18,7 @@ from sqlalchemy.sql.elements import ColumnElement
 
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
-from advancia.core.db import Session
+from advancia.core.db import Session, table_of
 from advancia.core.money import Money
 from advancia.payments import offers
 from advancia.payments.crediting import Arrival, credit
@@ -30,6 +30,11 @@ from advancia.providers.stripe_objects import Checkout
 OPEN_FOR = timedelta(hours=2)
 # A deposit is closed a little after its checkout, so that a payment in the last second is still under way.
 GRACE = timedelta(minutes=10)
+
+_CUSTOMERS = insert(table_of(ProviderCustomer))
+_KNOW_CUSTOMER = _CUSTOMERS.on_conflict_do_update(
+    index_elements=["user_id", "provider"], set_={"customer": _CUSTOMERS.excluded.customer}
+)
 
 
 @dataclass(frozen=True)
@@ -169,14 +174,8 @@ def _not_paid(deposit: Deposit, checkout: Checkout) -> str:
 
 def _credit(session: Session, deposit: Deposit, checkout: Checkout) -> str:
     if checkout.customer:
-        session.execute(
-            insert(ProviderCustomer)
-            .values(user_id=deposit.user_id, provider=deposit.provider, customer=checkout.customer)
-            .on_conflict_do_update(
-                index_elements=[ProviderCustomer.user_id, ProviderCustomer.provider],
-                set_={"customer": checkout.customer},
-            )
-        )
+        known = {"user_id": deposit.user_id, "provider": deposit.provider, "customer": checkout.customer}
+        session.connection().execute(_KNOW_CUSTOMER, known)
     deposit.checkout_id = checkout.id
     arrival = Arrival(
         amount=checkout.amount,

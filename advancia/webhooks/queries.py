@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 
-from advancia.core.db import Session
+from advancia.core.db import Session, table_of
 from advancia.core.errors import NotFound
 from advancia.webhooks.models import WebhookEvent, WebhookTry
 
@@ -64,18 +64,15 @@ _ROW = (
     WebhookEvent.outcome, WebhookEvent.received_at, WebhookEvent.settled_at,
 )  # fmt: skip
 
+_EVENTS = table_of(WebhookEvent).c
+_STORED = select(_EVENTS.id, _EVENTS.provider, _EVENTS.kind, _EVENTS.object_id, _EVENTS.state).where(
+    _EVENTS.id == bindparam("wanted")
+)
+
 
 def event(session: Session, event_id: int) -> StoredEvent:
     """Raises `LookupError` if there is none of that id."""
-    row = session.execute(
-        select(
-            WebhookEvent.id,
-            WebhookEvent.provider,
-            WebhookEvent.kind,
-            WebhookEvent.object_id,
-            WebhookEvent.state,
-        ).where(WebhookEvent.id == event_id)
-    ).first()
+    row = session.connection().execute(_STORED, {"wanted": event_id}).first()
     if row is None:
         raise LookupError(f"There is no webhook event {event_id}.")
     return StoredEvent(*row)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import func, select, update
+from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from advancia import audit
 from advancia.core import outbox
 from advancia.core.context import Actor
-from advancia.core.db import Session
+from advancia.core.db import Session, table_of
 from advancia.core.errors import NotFound
 from advancia.core.jobs import Job
 from advancia.webhooks.models import WebhookEvent, WebhookTry
@@ -20,6 +20,18 @@ from advancia.webhooks.models import WebhookEvent, WebhookTry
 KEPT_HEADERS = ("Content-Type", "User-Agent", "X-Request-ID")
 LONGEST_TEXT = 500
 LARGEST_ID = 2**63 - 1
+
+_EVENTS = table_of(WebhookEvent)
+_STORE = (
+    insert(_EVENTS)
+    .on_conflict_do_nothing(index_elements=[_EVENTS.c.provider, _EVENTS.c.event_id])
+    .returning(_EVENTS.c.id)
+)
+_SETTLE = (
+    update(_EVENTS)
+    .where(_EVENTS.c.id == bindparam("settled"))
+    .values(state=bindparam("state"), outcome=bindparam("outcome"), settled_at=func.now())
+)
 
 
 @dataclass(frozen=True)
@@ -38,20 +50,16 @@ def receive(session: Session, *, event: Arrived, body: bytes, headers: Mapping[s
 
     An event that was parked is tried anew when its provider sends it again.
     """
-    event_id = session.scalar(
-        insert(WebhookEvent)
-        .values(
-            provider=event.provider,
-            event_id=event.event_id,
-            kind=event.kind,
-            object_id=event.object_id,
-            headers={name: headers[name] for name in KEPT_HEADERS if name in headers},
-            body=body,
-            verification=event.verification,
-        )
-        .on_conflict_do_nothing(index_elements=[WebhookEvent.provider, WebhookEvent.event_id])
-        .returning(WebhookEvent.id)
-    )
+    row = {
+        "provider": event.provider,
+        "event_id": event.event_id,
+        "kind": event.kind,
+        "object_id": event.object_id,
+        "headers": {name: headers[name] for name in KEPT_HEADERS if name in headers},
+        "body": body,
+        "verification": event.verification,
+    }
+    event_id = session.connection().execute(_STORE, row).scalar()
     if event_id is None:
         _try_parked_again(session, event)
         return False
@@ -61,11 +69,8 @@ def receive(session: Session, *, event: Arrived, body: bytes, headers: Mapping[s
 
 def settle(session: Session, event_id: int, *, state: str, outcome: str) -> None:
     """Write down that the event was `applied`, `ignored` or `parked`, and in a few words why."""
-    session.execute(
-        update(WebhookEvent)
-        .where(WebhookEvent.id == event_id)
-        .values(state=state, outcome=outcome[:LONGEST_TEXT], settled_at=func.now())
-    )
+    told = {"settled": event_id, "state": state, "outcome": outcome[:LONGEST_TEXT]}
+    session.connection().execute(_SETTLE, told)
 
 
 def note_failure(session: Session, event_id: int, *, attempt: int, error: str) -> None:
