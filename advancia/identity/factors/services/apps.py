@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from sqlalchemy import delete, func, or_, select, update
 
@@ -12,7 +12,7 @@ from advancia import audit
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import Session
-from advancia.core.encryption import Keyring
+from advancia.core.encryption import Keyring, Undecryptable
 from advancia.identity import notices
 from advancia.identity.factors.errors import NotSetUp
 from advancia.identity.factors.models import AuthenticatorApp
@@ -21,6 +21,7 @@ from advancia.identity.notices import Notice
 
 DRAFT_VALID_FOR = timedelta(minutes=30)
 WHAT = "Authenticator app"
+OWNER_BYTES = 8
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def begin(session: Session, *, user_id: int, session_id: int, keyring: Keyring) 
             id=app_id,
             user_id=user_id,
             session_id=session_id,
-            secret=keyring.encrypt(totp.new_secret(), **_place(app_id)),
+            secret=_sealed(totp.new_secret(), app_id=app_id, user_id=user_id, keyring=keyring),
         )
     )
 
@@ -56,7 +57,7 @@ def draft_of(session: Session, *, user_id: int, session_id: int, keyring: Keyrin
             AuthenticatorApp.created_at > func.now() - DRAFT_VALID_FOR,
         )
     )
-    return Draft(app, keyring.decrypt(app.secret, **_place(app.id))) if app else None
+    return Draft(app, _secret_of(app, keyring)) if app else None
 
 
 def confirm(
@@ -93,7 +94,7 @@ def accept(session: Session, *, user_id: int, code: str, keyring: Keyring, at: d
     )
     if app is None:
         return False
-    step = totp.matching_step(keyring.decrypt(app.secret, **_place(app.id)), code, at=at)
+    step = totp.matching_step(_secret_of(app, keyring), code, at=at)
     if step is None:
         return False
     taken = session.scalar(
@@ -111,7 +112,7 @@ def accept(session: Session, *, user_id: int, code: str, keyring: Keyring, at: d
 def give(session: Session, *, user_id: int, secret: bytes, keyring: Keyring) -> None:
     """Let a secret that is known already count for a person who has no app, such as the demo's staff."""
     app_id, now = uuid4(), utcnow()
-    stored = keyring.encrypt(secret, **_place(app_id))
+    stored = _sealed(secret, app_id=app_id, user_id=user_id, keyring=keyring)
     session.add(AuthenticatorApp(id=app_id, user_id=user_id, secret=stored, confirmed_at=now))
     session.flush()
     account.added(session, user_id=user_id, session_id=None)
@@ -141,6 +142,19 @@ def _delete(session: Session, user_id: int, *, confirmed: bool) -> bool:
         .execution_options(synchronize_session="fetch")
     )
     return len(deleted.all()) > 0
+
+
+def _sealed(secret: bytes, *, app_id: UUID, user_id: int, keyring: Keyring) -> bytes:
+    """What is stored: the secret with whose it is, so that a row which is handed to another account is good for nothing."""
+    return keyring.encrypt(user_id.to_bytes(OWNER_BYTES) + secret, **_place(app_id))
+
+
+def _secret_of(app: AuthenticatorApp, keyring: Keyring) -> bytes:
+    """Raises `Undecryptable` also when the row was made for somebody else."""
+    opened = keyring.decrypt(app.secret, **_place(app.id))
+    if opened[:OWNER_BYTES] != app.user_id.to_bytes(OWNER_BYTES):
+        raise Undecryptable(f"authenticator_app.secret of row {app.id} was made for another account.")
+    return opened[OWNER_BYTES:]
 
 
 def _place(app_id: object) -> dict[str, str]:

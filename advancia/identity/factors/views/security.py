@@ -17,8 +17,10 @@ from advancia.web.htmx import render
 @signed_in
 def security() -> ResponseReturnValue:
     factors = queries.factors_of(db.session(), current_user.id)
+    staff = is_staff(current_user.role)
     return render(
         "factors/security.html",
         factors=factors,
-        needs_factor=is_staff(current_user.role) and factors.count == 0,
+        needs_factor=staff and factors.count == 0,
+        keeps_last=staff and factors.count == 1,
     )
