@@ -205,13 +205,13 @@ def test_setting_up_gives_the_session_a_new_token(app, page_of, amara):
     assert stolen.get("/wallet").location.startswith("/login")
 
 
-def test_the_secret_is_encrypted_and_bound_to_its_row(app, amara, session):
+def test_the_secret_is_encrypted_and_bound_to_its_row_and_its_person(app, amara, session):
     secret = enrol_totp(app, amara)
     row = session.scalars(select(AuthenticatorApp).where(AuthenticatorApp.user_id == amara.id)).one()
 
     assert secret not in row.secret
     place = {"table": "authenticator_app", "column": "secret", "row": str(row.id)}
-    assert app.extensions["keyring"].decrypt(row.secret, **place) == secret
+    assert app.extensions["keyring"].decrypt(row.secret, **place) == amara.id.to_bytes(8) + secret
 
 
 def test_removing_asks_in_words_first_and_then_tells_by_mail_and_in_the_audit_trail(app, page_of, amara):

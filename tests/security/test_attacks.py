@@ -5,18 +5,23 @@ from __future__ import annotations
 import time
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from advancia.core import log
+from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
+from advancia.core.encryption import Undecryptable
 from advancia.identity import queries
 from advancia.identity.errors import SessionEnded
+from advancia.identity.factors.models import AuthenticatorApp
+from advancia.identity.factors.services import apps
 from advancia.identity.models import UserSession
 from advancia.identity.recovery import password_change
 from advancia.identity.services import passwords
 from advancia.identity.sessions import services as sessions
 from advancia.web.forms import cleaned
+from tests.support.factors import code, enrol_totp
 
 MARKS = "a" + "\u0301" * 15_000 + "\u0316" * 15_000  # in an order which takes seconds to mend
 AT_ONCE_SECONDS = 2.0
@@ -110,3 +115,21 @@ def test_signing_in_ends_the_session_that_the_browser_had(app, customer, page_of
 
     page.transport.client.set_cookie("session", before)
     assert page.get("/wallet").location.startswith("/login")
+
+
+def test_an_authenticator_app_that_is_handed_to_another_account_in_the_database_opens_nothing(app, customer):
+    thief, amara = customer("Tom Thief"), customer()
+    secret = enrol_totp(app, thief)
+    with app.app_context(), unit_of_work() as session:
+        session.execute(
+            update(AuthenticatorApp).where(AuthenticatorApp.user_id == thief.id).values(user_id=amara.id)
+        )
+
+    with app.app_context(), pytest.raises(Undecryptable, match="made for another account"):
+        apps.accept(
+            db.session(),
+            user_id=amara.id,
+            code=code(secret),
+            keyring=app.extensions["keyring"],
+            at=utcnow(),
+        )

@@ -145,7 +145,7 @@ def _delete(session: Session, user_id: int, *, confirmed: bool) -> bool:
 
 
 def _sealed(secret: bytes, *, app_id: UUID, user_id: int, keyring: Keyring) -> bytes:
-    """What is stored: the secret with whose it is, so that a row which is handed to another account is good for nothing."""
+    """What is stored: the secret with whose it is, so that a row handed to another account is good for nothing."""
     return keyring.encrypt(user_id.to_bytes(OWNER_BYTES) + secret, **_place(app_id))
 
 
