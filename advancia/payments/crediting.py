@@ -12,6 +12,8 @@ from advancia.core.db import Session
 from advancia.core.jobs import Job
 from advancia.core.money import Money
 from advancia.identity.services import suspension
+from advancia.payments import letters
+from advancia.payments.letters import Letter
 from advancia.payments.models import Deposit
 from advancia.payments.strays import services as strays
 
@@ -67,6 +69,7 @@ def set_aside(session: Session, deposit: Deposit, arrival: Arrival, reason: str)
     deposit.failure = WAITS_FOR_STAFF
     deposit.checkout_url = None
     session.flush()
+    letters.send(session, deposit, Letter.CHECKED, arrival.amount)
     strays.put_aside(
         session,
         provider=deposit.provider,

@@ -301,3 +301,31 @@ def test_a_refund_says_who_asked_for_it_and_why(app, ask):
     with app.app_context():
         [line] = audit.records_of(db.session(), kind="refund", id=refund_id, limit=5)
     assert (line.action, line.reason) == ("refund.requested", "Asked for by phone")
+
+
+def test_mails_tell_of_refunds_and_disputes(app, page, sandbox, amara, paid, ask, work_through):
+    from email import message_from_bytes
+    from email.header import decode_header, make_header
+
+    ask("30.00")
+    work_through()
+    seen = len(sandbox.deliveries())
+    intent = sandbox.cards.checkouts.page(paid.checkout_id)["payment_intent"]
+    dispute = sandbox.cards.disputes.open(intent, amount=7000)
+    for event in sandbox.deliveries()[seen:]:
+        pass_on(page, event)
+    work_through()
+    seen = len(sandbox.deliveries())
+    sandbox.cards.disputes.close(dispute["id"], won=False)
+    for event in sandbox.deliveries()[seen:] * 2:
+        pass_on(page, event)
+    work_through()
+
+    files = (app.extensions["settings"].var / "mail").glob("*.eml")
+    mails = [message_from_bytes(file.read_bytes()) for file in files]
+    subjects = [
+        str(make_header(decode_header(mail["Subject"]))) for mail in mails if mail["To"] == amara.email
+    ]
+    assert subjects.count("30.00 USD goes back to you") == 1
+    assert subjects.count("Your bank has taken back a payment of 70.00 USD") == 1
+    assert subjects.count("Your bank has taken 70.00 USD back for good") == 1

@@ -15,8 +15,10 @@ from sqlalchemy.dialects.postgresql import insert
 from advancia import audit, ledger
 from advancia.core.db import Session
 from advancia.core.money import Money, asset
+from advancia.payments import letters
 from advancia.payments.crediting import book_fee
 from advancia.payments.errors import NotYet
+from advancia.payments.letters import Letter
 from advancia.payments.models import Deposit, Dispute
 from advancia.providers.stripe_objects import CardDispute
 
@@ -47,6 +49,7 @@ def withhold(session: Session, *, provider: str, told: CardDispute) -> str:
     withheld = min(there, told.amount)
     dispute.withheld = Decimal(withheld.minor)
     session.flush()
+    letters.send(session, deposit, Letter.DISPUTED, told.amount)
     if withheld:
         ledger.hold(
             session,
@@ -65,6 +68,7 @@ def resolve(session: Session, *, told: CardDispute) -> str:
     if dispute is None or dispute.closed_at is None or dispute.resolved:
         return ""
     dispute.resolved = True
+    _tell_the_end(session, dispute)
     if not dispute.withheld:
         return f"dispute {dispute.state}"
     hold, finish = f"dispute:{dispute.id}:hold", f"dispute:{dispute.id}:finish"
@@ -124,6 +128,13 @@ def book_its_fee(session: Session, *, told: CardDispute) -> str:
     session.flush()
     book_fee(session, reference=f"dispute:{dispute.id}:fee", provider=dispute.provider, fee=told.fee)
     return f"fee of {told.fee} booked"
+
+
+def _tell_the_end(session: Session, dispute: Dispute) -> None:
+    if dispute.deposit_id is not None and dispute.state in ("won", "lost"):
+        letter = Letter.DISPUTE_WON if dispute.state == "won" else Letter.DISPUTE_LOST
+        deposit = session.get_one(Deposit, dispute.deposit_id)
+        letters.send(session, deposit, letter, _money(dispute, dispute.amount))
 
 
 def _noted(session: Session, provider: str, told: CardDispute) -> tuple[Dispute, Deposit | None]:

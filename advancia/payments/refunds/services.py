@@ -19,7 +19,7 @@ from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.jobs import Job
 from advancia.core.money import Money, asset
-from advancia.payments import offers
+from advancia.payments import letters, offers
 from advancia.payments.errors import (
     NothingToRefund,
     NotRefundableHere,
@@ -27,6 +27,7 @@ from advancia.payments.errors import (
     RefundAlreadyAsked,
     RefundTooLarge,
 )
+from advancia.payments.letters import Letter
 from advancia.payments.models import Deposit, Dispute, Refund
 from advancia.providers.stripe_objects import CardRefund
 
@@ -181,6 +182,9 @@ def fail(session: Session, refund: Refund, why: str | None) -> str:
     audit.record_of_system(
         session, action="refund.failed", kind="refund", id=refund.id, reason=refund.failure
     )
+    letters.send(
+        session, session.get_one(Deposit, refund.deposit_id), Letter.REFUND_FAILED, amount_of(refund)
+    )
     ledger.reverse(
         session,
         transaction_reference=f"refund:{refund.id}",
@@ -197,6 +201,7 @@ def amount_of(refund: Refund | Dispute) -> Money:
 
 
 def _book(session: Session, refund: Refund, deposit: Deposit, *, allow_debt: bool) -> None:
+    letters.send(session, deposit, Letter.REFUND, amount_of(refund))
     ledger.refund(
         session,
         transaction_reference=f"deposit:{deposit.id}",
