@@ -24,6 +24,9 @@ from worker import tasks
 
 HANDS = 8
 LOOK_SECONDS = 0.02  # until free hands are given new work, at the latest
+LINGER_SECONDS = (
+    0.1  # after the last job: where rows come steadily, to look again costs less than another ring
+)
 LETTERS_TURN = 10  # looks, of which one treats letters like all else, so that they do not wait for ever
 SHIFT_SECONDS = 10.0  # for one ring: so often the worker tells that it lives, and hears that it is to stop
 TOO_LONG = 70  # the exit code
@@ -61,15 +64,18 @@ class Crew:
 
     def work_off(self, *, seconds: float = SHIFT_SECONDS) -> None:
         """Run what is due until there is nothing left, or for so many seconds; what has begun may still go on then."""
-        until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        begun = busy = time.monotonic()
+        while (now := time.monotonic()) < begun + seconds:
             self._look_after_runs()
             for claim in self._claim():
                 self._begin(claim)
             if short := self._short_runs():
                 wait(short, timeout=LOOK_SECONDS)
+                busy = now
             elif not self._run_a_lost_one():
-                return
+                if now > busy + LINGER_SECONDS:
+                    return
+                time.sleep(LOOK_SECONDS)
 
     def finish(self) -> None:
         """Wait for what has begun, and begin nothing more."""
