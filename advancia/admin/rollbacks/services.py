@@ -85,6 +85,7 @@ def _post(
     )
     if posted.replayed:  # the first click of a double one got here before us
         return posted.txn_id
+    told = {"rollback": posted.txn_id, "rollback_reference": reference, "debt_allowed": allow_debt}
     audit.record(
         session,
         actor,
@@ -92,12 +93,7 @@ def _post(
         kind="transaction",
         id=undone.id,
         before={"reference": undone.reference, "kind": undone.kind},
-        after={
-            "rollback": posted.txn_id,
-            "rollback_reference": reference,
-            "debt_allowed": allow_debt,
-            "asked_by": asked_by or actor.user_id,
-        },
+        after={**told, "asked_by": asked_by or actor.user_id},
         reason=reason,
     )
     tell_customers(session, undone=undone, rollback_reference=reference)

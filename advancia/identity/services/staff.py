@@ -57,14 +57,7 @@ def create(
     )
     if user_id is None:
         raise RoleRefused(TAKEN)
-    record = partial(audit.record, session, actor) if actor else partial(audit.record_of_system, session)
-    record(
-        action="staff.created",
-        kind="user",
-        id=user_id,
-        after={"role": role, "email": email.lower()},
-        reason=reason,
-    )
+    _note_creation(session, actor, user_id, {"role": role, "email": email.lower()}, reason)
     return user_id
 
 
@@ -110,6 +103,13 @@ def reinstate(session: Session, *, actor: Actor, user_id: int, reason: str) -> N
     """Let that member of staff in again. Raises as `change_role` does."""
     _held(session, actor, user_id)
     suspension.reinstate(session, actor=actor, user_id=user_id, reason=reason, staff=True)
+
+
+def _note_creation(
+    session: Session, actor: Actor | None, user_id: int, facts: dict[str, str], reason: str
+) -> None:
+    record = partial(audit.record, session, actor) if actor else partial(audit.record_of_system, session)
+    record(action="staff.created", kind="user", id=user_id, after=facts, reason=reason)
 
 
 def _held(session: Session, actor: Actor, user_id: int) -> User:
