@@ -37,7 +37,10 @@ SECRET = "whsec_sandbox_for_tests"
 def sandbox(app: Flask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SandboxServer]:
     """The provider over real HTTP. Its own events go nowhere: the test sends those that it wants to see."""
     with SandboxServer(
-        var=tmp_path, webhook_url="http://127.0.0.1:9/webhooks/stripe", secret=SECRET
+        var=tmp_path,
+        webhook_url="http://127.0.0.1:9/webhooks/stripe",
+        secret=SECRET,
+        settle_seconds=86_400,  # nothing happens by itself: the test lets it happen
     ) as server:
         gateway = CardGateway(SECRET, name="sandbox", api_base=server.url, retries=0, timeouts=(1.0, 1.0))
         crypto = CryptoGateway(
