@@ -347,23 +347,24 @@ def test_the_sweep_takes_away_what_was_left_behind(app, page, amara, secret, wor
     keyring = app.extensions["keyring"]
     with app.app_context(), unit_of_work() as session:
         long_ago = utcnow() - timedelta(days=31)
-        session.execute(update(PendingSignIn).values(expires_at=long_ago))
-        session.add(PasskeyChallenge(challenge=b"x" * 32, bound_to="test", expires_at=utcnow()))
+        session.execute(
+            update(PendingSignIn).where(PendingSignIn.user_id == amara.id).values(expires_at=long_ago)
+        )
+        session.add(PasskeyChallenge(challenge=b"x" * 32, bound_to="test:left behind", expires_at=utcnow()))
         apps.begin(session, user_id=amara.id, session_id=1, keyring=keyring)
         session.flush()
         is_draft = AuthenticatorApp.confirmed_at.is_(None)
-        session.execute(update(AuthenticatorApp).where(is_draft).values(created_at=long_ago))
+        mine = (AuthenticatorApp.user_id == amara.id, is_draft)
+        session.execute(update(AuthenticatorApp).where(*mine).values(created_at=long_ago))
         outbox.put(session, Job.SWEEP)
     work()
 
     with app.app_context():
-        left = {
-            each.__tablename__: db.session.scalars(select(func.count()).select_from(each)).one()
-            for each in (PendingSignIn, PasskeyChallenge)
-        }
+        of_mine = (PendingSignIn.user_id == amara.id, PasskeyChallenge.bound_to == "test:left behind")
+        left = [db.session.scalars(select(func.count()).where(each)).one() for each in of_mine]
         apps_left = db.session.scalars(
             select(AuthenticatorApp.confirmed_at).where(AuthenticatorApp.user_id == amara.id)
         ).all()
-    assert left == {"pending_sign_in": 0, "passkey_challenge": 0}
+    assert left == [0, 0]
     assert len(apps_left) == 1
     assert apps_left[0] is not None
