@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+from email_validator import EmailNotValidError, validate_email
 from wtforms import BooleanField, EmailField, Field, HiddenField, PasswordField, StringField
-from wtforms.validators import DataRequired, Email, InputRequired, Length, Regexp, ValidationError
+from wtforms.validators import DataRequired, InputRequired, Length, Regexp, StopValidation, ValidationError
 
 from advancia.identity.services import passwords
 from advancia.web.forms import Form, cleaned
 
 BAD_EMAIL = "Enter an email address like name@example.com"
+LONGEST_EMAIL = 254
 
 
 def email_field(label: str = "Email") -> EmailField:
     return EmailField(
         label,
         filters=[cleaned],
-        validators=[DataRequired(BAD_EMAIL), Email(BAD_EMAIL), Length(max=254, message=BAD_EMAIL)],
+        validators=[DataRequired(BAD_EMAIL), _spell_in_one_way],
     )
+
+
+def _spell_in_one_way(_form: object, field: Field) -> None:
+    """Refuse what is no address, and write the name of its host as everybody would.
+
+    Full-width letters name the host that plain ones do, and `xn--bcher-kva.example` is `bücher.example`: whoever could
+    choose how to write them would have many accounts, and many times the limits, with one mailbox.
+    """
+    try:
+        address = field.data if len(field.data) <= LONGEST_EMAIL else ""
+        field.data = validate_email(address, check_deliverability=False).normalized
+    except EmailNotValidError:
+        raise StopValidation(BAD_EMAIL) from None
 
 
 class SignUpForm(Form):

@@ -12,16 +12,19 @@ from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
 from advancia.core.encryption import Undecryptable
+from advancia.core.outbox import OutboxRow
 from advancia.identity import queries
 from advancia.identity.errors import SessionEnded
 from advancia.identity.factors.models import AuthenticatorApp
 from advancia.identity.factors.services import apps
-from advancia.identity.models import UserSession
+from advancia.identity.models import SignUp, UserSession
 from advancia.identity.recovery import password_change
-from advancia.identity.services import passwords
+from advancia.identity.services import passwords, suspension
 from advancia.identity.sessions import services as sessions
 from advancia.web.forms import cleaned
 from tests.support.factors import code, enrol_totp
+from tests.support.pages import InProcess, Page
+from tests.support.people import new_staff
 
 MARKS = "a" + "\u0301" * 15_000 + "\u0316" * 15_000  # in an order which takes seconds to mend
 AT_ONCE_SECONDS = 2.0
@@ -133,3 +136,68 @@ def test_an_authenticator_app_that_is_handed_to_another_account_in_the_database_
             keyring=app.extensions["keyring"],
             at=utcnow(),
         )
+
+
+@pytest.mark.parametrize("host", ["\uff34\uff25\uff33\uff34.example", "test\u3002example", "Test.Example"])
+def test_one_mailbox_has_one_spelling_and_no_second_account(app, page, customer, host):
+    amara = customer()
+    spelled = amara.email.replace("test.example", host)
+    answer = page.submit(
+        "/signup", name="Amara", email=spelled, password="quite another long password", terms="y"
+    )
+    assert answer.status == 303
+
+    with app.app_context():
+        claims = db.session.execute(
+            select(SignUp.email, SignUp.user_exists).where(SignUp.email == amara.email)
+        ).all()
+    assert claims == [(amara.email, True)]
+
+
+def test_another_spelling_of_the_address_does_not_begin_a_new_count_of_wrong_passwords(app, customer):
+    amara = customer()
+    hosts = (
+        "test.example",
+        "\uff34\uff25\uff33\uff34.example",
+        "Test.Example",
+        "test\u3002example",
+        "test\uff0eexample",
+    )
+    for host in hosts:
+        email = amara.email.replace("test.example", host)
+        assert Page(InProcess(app)).submit("/login", email=email, password="a wrong one").status == 422, host
+
+    assert Page(InProcess(app)).submit("/login", email=amara.email, password="a wrong one").status == 429
+
+
+def test_whether_somebody_has_the_new_address_makes_no_difference_to_what_asking_for_it_does(
+    app, customer, page_of
+):
+    amara, bilal = customer(), customer("Bilal Haddad")
+    wanted = (bilal.email, f"nobody-has-{bilal.email}")
+    page = page_of(amara)
+    for new_email in wanted:
+        assert page.submit("/settings/email", "form#email-form", email=new_email).status == 303
+
+    with app.app_context():
+        mails = db.session.scalars(
+            select(OutboxRow.encrypted_secret).where(OutboxRow.payload["to"].astext.in_(wanted))
+        ).all()
+    assert len(mails) == len(wanted)
+    assert all(mails)
+
+
+def test_a_session_that_was_being_opened_when_its_person_was_suspended_is_not_there_once_they_are_back(
+    app, customer, page_of
+):
+    """Such as by a passkey, between the look at the account and the sign-in."""
+    amara, ada = customer(), new_staff(app, "admin")
+    page, actor = page_of(amara), Actor(ada.id, "admin", None, None)
+    with app.app_context():
+        with unit_of_work() as session:
+            suspension.suspend(session, actor=actor, user_id=amara.id, reason="A case")
+            session.execute(update(UserSession).where(UserSession.user_id == amara.id).values(ended_at=None))
+        with unit_of_work() as session:
+            suspension.reinstate(session, actor=actor, user_id=amara.id, reason="Closed")
+
+    assert page.get("/wallet").location.startswith("/login")

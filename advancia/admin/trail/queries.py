@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, literal, select, text
@@ -20,6 +20,7 @@ AT_ONCE = 500
 NOBODYS = ("system", "stranger")  # who acts without being a person that we know
 # Numbers rise with time but for lines that are written at once: the bound by number leaves room, the time decides.
 ROOM = timedelta(hours=1)
+EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 # Every action there is, by jumping from one to the next in the index.
 ACTIONS = text("""
@@ -108,9 +109,8 @@ def _chosen(session: Session, wanted: Wanted) -> Select[AuditRecord]:
     if wanted.object_id is not None:
         chosen = chosen.where(AuditRecord.object_id == wanted.object_id)
     if wanted.since is not None:
-        chosen = chosen.where(
-            AuditRecord.recorded_at >= wanted.since, AuditRecord.id >= _number_at(wanted.since - ROOM)
-        )
+        first = max(wanted.since, EARLIEST + ROOM) - ROOM
+        chosen = chosen.where(AuditRecord.recorded_at >= wanted.since, AuditRecord.id >= _number_at(first))
     if wanted.until is not None:
         chosen = chosen.where(
             AuditRecord.recorded_at < wanted.until, AuditRecord.id < _number_at(wanted.until + ROOM)

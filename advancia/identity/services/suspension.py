@@ -63,6 +63,8 @@ def reinstate(session: Session, *, actor: Actor, user_id: int, reason: str, staf
         raise AlreadySo("This account is open already.")
     person.suspended_at = None
     session.flush()
+    # One that was being opened just when they were suspended would come to life now.
+    sessions.end_all(session, user_id=user_id)
     notices.tell(session, user_id=user_id, notice=Notice.REINSTATED, sentence=REINSTATED_WORDS)
     audit.record(
         session,
