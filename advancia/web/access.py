@@ -134,6 +134,14 @@ def recently_confirmed() -> bool:
     )
 
 
+def stale_since() -> datetime | None:
+    """From when on the person's last proof of who they are was no longer fresh; `None`, if it still is."""
+    if recently_confirmed():
+        return None
+    proved = current_user.second_factor_at if current_user.has_second_factor else current_user.confirmed_at
+    return utcnow() - timedelta(days=1) if proved is None else proved + CONFIRMED_FOR
+
+
 def recently_fully_confirmed() -> bool:
     """As `recently_confirmed`, by the password, and by a second factor of whoever has one."""
     proofs = [

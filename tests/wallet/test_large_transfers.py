@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from advancia.core.money import ASSETS, Money
@@ -113,3 +115,37 @@ def test_sending_the_form_past_the_review_asks_as_well(app, page_of, amara, bila
 
     assert page.post("/transfers", fields).location.startswith("/confirm?next=")
     assert books.entry_count(bilal) == 0
+
+
+def test_what_is_sent_bit_by_bit_counts_together_until_the_next_proof(app, amara, bilal, books):
+    secret, page = enrol_totp(app, amara), Page(InProcess(app))
+    sign_in_with_code(page, amara, secret, step=-1)
+    let_minutes_pass(app, amara)
+    assert page.submit_form(review_of(page, bilal, "600.00")).location.startswith("/transfers/")
+    assert page.submit_form(review_of(page, bilal, "400.00")).location.startswith("/transfers/")
+
+    review = review_of(page, bilal, "0.01")
+    assert "we first ask for your second factor" in review.text
+    asked = page.submit_form(review)
+    assert asked.location.startswith("/confirm?next=/transfers/review?request_id%3D")
+    assert str(books.available(bilal)) == "1,000.00 USD"
+
+    back = page.submit_form(page.follow(asked), code=code(secret))
+    assert page.submit_form(page.follow(back)).location.startswith("/transfers/")
+    assert str(books.available(bilal)) == "1,000.01 USD"
+
+
+def test_many_at_once_send_no_more_without_a_proof_than_one_after_another(app, page_of, amara, bilal, books):
+    pages = [page_of(amara) for _ in range(4)]
+    forms = [page.get("/transfers/new") for page in pages]
+    let_minutes_pass(app, amara)
+    fields = {"recipient": bilal.email, "amount": "600.00", "asset": "USD"}
+    reviews = [page.follow(page.submit_form(form, **fields)) for page, form in zip(pages, forms, strict=True)]
+
+    with ThreadPoolExecutor(len(pages)) as pool:
+        answers = list(
+            pool.map(lambda each: each[0].submit_form(each[1]).location, zip(pages, reviews, strict=True))
+        )
+
+    assert sum(answer.startswith("/confirm?") for answer in answers) == len(pages) - 1
+    assert str(books.available(bilal)) == "600.00 USD"

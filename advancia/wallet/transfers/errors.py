@@ -24,6 +24,13 @@ class Suspended(DomainError):
         super().__init__("Your account is suspended, so nothing was sent. Write to support.")
 
 
+class ProofNeeded(DomainError):
+    """So much was sent since the sender last proved who they are that they have to do so first."""
+
+    def __init__(self) -> None:
+        super().__init__("First prove that it is you.")
+
+
 class AlreadySent(DomainError):
     """The form was sent before with other content, such as after going back and changing the amount."""
 

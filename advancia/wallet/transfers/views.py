@@ -13,14 +13,15 @@ from werkzeug.datastructures import MultiDict
 
 from advancia import ledger
 from advancia.core.clock import utcnow
-from advancia.core.db import db, in_unit_of_work
+from advancia.core.context import Actor
+from advancia.core.db import Session, db, in_unit_of_work
+from advancia.core.money import Money
 from advancia.ledger import InsufficientFunds
-from advancia.wallet.transfers import queries, services
-from advancia.wallet.transfers.errors import AlreadySent, SendingToOneself, UnknownRecipient
+from advancia.wallet.transfers import queries, services, step_up
+from advancia.wallet.transfers.errors import AlreadySent, ProofNeeded, SendingToOneself, UnknownRecipient
 from advancia.wallet.transfers.forms import SigningForm, TransferForm
 from advancia.wallet.transfers.queries import Terms
-from advancia.wallet.transfers.step_up import needs_proof
-from advancia.web.access import current_actor, customer_required, recently_confirmed
+from advancia.web.access import current_actor, customer_required, stale_since
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other, targeted_id
@@ -70,7 +71,7 @@ def review() -> ResponseReturnValue:
         "transfers/review.html",
         form=SigningForm(formdata=None, data=typed),
         draft=draft,
-        asks_first=needs_proof(draft.amount) and not recently_confirmed(),
+        asks_first=_asks_first(draft.amount),
         change_url=change_url,
     )
 
@@ -83,20 +84,11 @@ def create() -> ResponseReturnValue:
     form = TransferForm()
     if not form.validate_on_submit():
         return _refused(form)
-    if needs_proof(form.money) and not recently_confirmed():
-        return _ask_for_proof(form)
-    actor = current_actor()
+    actor, since = current_actor(), stale_since()
     try:
-        transfer_id = in_unit_of_work(
-            lambda session: services.send(
-                session,
-                actor=actor,
-                recipient=entered(form.recipient),
-                amount=form.money,
-                note=entered(form.note),
-                request_id=form.request_id.uuid,
-            )
-        )
+        transfer_id = in_unit_of_work(lambda session: _send(session, form, actor, since))
+    except ProofNeeded:
+        return _ask_for_proof(form)
     except (UnknownRecipient, SendingToOneself) as refusal:
         form.refuse(form.recipient, str(refusal))
         return _refused(form)
@@ -116,6 +108,31 @@ def create() -> ResponseReturnValue:
 def show(transfer_id: UUID) -> ResponseReturnValue:
     transfer = queries.transfer_of(db.session(), current_user.id, transfer_id)
     return render("transfers/show.html", transfer=transfer)
+
+
+def _send(session: Session, form: TransferForm, actor: Actor, since: datetime | None) -> UUID:
+    """Send it, unless that is or makes too much since the time from which on nothing was proved any more."""
+    if since is not None and step_up.needs_proof(form.money):
+        raise ProofNeeded
+    transfer_id = services.send(
+        session,
+        actor=actor,
+        recipient=entered(form.recipient),
+        amount=form.money,
+        note=entered(form.note),
+        request_id=form.request_id.uuid,
+    )
+    if since is not None:
+        step_up.refuse_without_proof(session, user_id=actor.user_id, of_asset=form.money.asset, since=since)
+    return transfer_id
+
+
+def _asks_first(amount: Money) -> bool:
+    """Whether sending that much now takes a proof before, alone or with what was sent since the last one."""
+    if (since := stale_since()) is None:
+        return False
+    sent = step_up.sent_since(db.session(), user_id=current_user.id, of_asset=amount.asset, since=since)
+    return sent is None or step_up.needs_proof(sent + amount)
 
 
 def _draft_of(form: TransferForm) -> Terms | None:
