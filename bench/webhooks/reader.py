@@ -21,6 +21,8 @@ class Reader:
 
     def read(self, *, seconds: float) -> Answer:
         """Look so long. Gives how long each page took."""
+        self.connection.close()  # the server may have closed it since the last turn
+        self.connection.connect()
         begun, latencies = time.perf_counter(), []
         due = begun
         while due < begun + seconds:

@@ -35,6 +35,7 @@ class Sender:
 
         def work() -> None:
             connection = http.client.HTTPConnection(self.at, timeout=60)
+            connection.connect()
             for number in _paced(numbers, begun, pause):
                 asked = time.perf_counter()
                 statuses[number] = self._post(connection, self.bodies[first + number])
