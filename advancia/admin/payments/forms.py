@@ -72,8 +72,8 @@ class RefundForm(ReasonForm):
     allow_debt = BooleanField("Book what is missing as a debt of the customer")
     request_id = RequestIdField()
 
-    def __init__(self, of_asset: Asset) -> None:
-        super().__init__()
+    def __init__(self, of_asset: Asset, *, amount: str | None = None) -> None:
+        super().__init__(data={"amount": amount})
         self._asset = of_asset
 
     def validate_amount(self, field: AmountField) -> None:

@@ -66,7 +66,7 @@ def show(deposit_id: UUID) -> ResponseReturnValue:
 @confirmed
 def refund(deposit_id: UUID) -> ResponseReturnValue:
     deposit = queries.deposit(db.session(), deposit_id)
-    return _refund_page(RefundForm(deposit.row.amount.asset), deposit)
+    return _refund_page(RefundForm(deposit.row.amount.asset, amount=deposit.refundable.plain), deposit)
 
 
 @bp.post("/<uuid:deposit_id>/refund")
@@ -111,7 +111,8 @@ def suspense() -> ResponseReturnValue:
 @bp.get("/suspense/<int:stray_id>")
 @staff_required(Permission.APPROVE)
 def stray(stray_id: int) -> ResponseReturnValue:
-    return _stray_page(CreditForm(), stray_id)
+    owner = queries.owner_of(db.session(), queries.stray(db.session(), stray_id).deposit_id)
+    return _stray_page(CreditForm(data={"who": owner.email} if owner else None), stray_id)
 
 
 @bp.post("/suspense/<int:stray_id>")
@@ -158,16 +159,12 @@ def _ask_for_refund(form: RefundForm, deposit_id: UUID) -> None:
 
 
 def _refund_page(form: RefundForm, deposit: queries.DepositDetail, status: int = 200) -> ResponseReturnValue:
-    if not form.is_submitted():
-        form.amount.data = deposit.refundable.plain
     return _render("refund", status=status, form=form, deposit=deposit)
 
 
 def _stray_page(form: CreditForm, stray_id: int, status: int = 200) -> ResponseReturnValue:
     found = queries.stray(db.session(), stray_id)
     owner = queries.owner_of(db.session(), found.deposit_id)
-    if owner is not None and not form.is_submitted():
-        form.who.data = owner.email
     return _render("stray", status=status, form=form, stray=found, owner=owner, amount_of=strays.amount_of)
 
 
