@@ -33,7 +33,11 @@ class Notice(StrEnum):
     ROLE_CHANGED = "Your role was changed"
 
 
-BY_STAFF = (Notice.SUSPENDED, Notice.REINSTATED, Notice.ROLE_CHANGED)  # so that it was not the person, for sure
+BY_STAFF = (
+    Notice.SUSPENDED,
+    Notice.REINSTATED,
+    Notice.ROLE_CHANGED,
+)  # so that it was not the person, for sure
 
 
 def tell(
