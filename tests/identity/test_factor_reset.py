@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
@@ -284,6 +285,29 @@ def test_a_short_password_must_be_replaced_before_it_stands_alone(app, page, ama
         Page(InProcess(app)).submit("/login", email=amara.email, password="four clear words here").location
         == "/wallet"
     )
+
+
+def test_a_password_that_is_changed_while_it_is_looked_at_finishes_nothing(app, page, amara, ready):
+    changed = []
+
+    def change_once(_connection, _cursor, statement, *_rest):
+        if "advisory" in statement and not changed:  # the try is counted: the password is looked at next
+            changed.append(app)
+            with psycopg.connect(app.extensions["settings"].database_url) as elsewhere:
+                elsewhere.execute("UPDATE users SET password_changed_at = now() WHERE id = %s", (amara.id,))
+
+    page.get(ready)
+    with app.app_context():
+        engine = db.engine
+    event.listen(engine, "before_cursor_execute", change_once)
+    try:
+        answer = page.post(ready, {"current": amara.password})
+    finally:
+        event.remove(engine, "before_cursor_execute", change_once)
+
+    assert changed
+    assert answer.status == 422
+    assert has_factor(app, amara)
 
 
 def test_staff_lose_their_factor_the_same_way(app, page, sam, work, settings):

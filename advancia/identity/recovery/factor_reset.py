@@ -51,6 +51,7 @@ class Waiting:
     ready_at: datetime
     expires_at: datetime
     password_alone: bool
+    password_since: datetime
 
     @property
     def is_ready(self) -> bool:
@@ -201,6 +202,7 @@ def _waiting(reset: FactorReset, person: User) -> Waiting:
         ready_at=reset.ready_at,
         expires_at=reset.expires_at,
         password_alone=person.password_alone,
+        password_since=person.password_changed_at,
     )
 
 

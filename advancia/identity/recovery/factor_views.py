@@ -53,7 +53,11 @@ def finish(token: str) -> ResponseReturnValue:
     except LimitReached as refusal:
         form.refuse(form.current, str(refusal))
         return come_back(_page(form, waiting, token, status=429), refusal)
-    return _finish(form, waiting, token)
+    try:
+        return _finish(form, waiting, token)
+    except credentials.PasswordChanged:  # while the one that was typed was looked at
+        form.refuse(form.current, str(WrongPassword()))
+        return _page(form, waiting, token, status=422)
 
 
 def _finish(form: FinishFactorResetForm, waiting: Waiting, token: str) -> ResponseReturnValue:
@@ -63,6 +67,7 @@ def _finish(form: FinishFactorResetForm, waiting: Waiting, token: str) -> Respon
         return _page(form, waiting, token, status=422)
     new_hash = passwords.hashed(entered(form.password)) if form.password.data else None
     with unit_of_work() as session:
+        credentials.refuse_if_changed(session, user_id=waiting.user_id, since=waiting.password_since)
         if new_hash:  # first, since a short password may not be without a factor for a moment
             credentials.set_password(
                 session, user_id=waiting.user_id, password_hash=new_hash, stands_alone=True
