@@ -19,7 +19,7 @@ from sqlalchemy import text
 
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
-from advancia.core.db import unit_of_work
+from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
 from advancia.payments import services
 from advancia.providers.cryptomus import SANDBOX, SANDBOX_MERCHANT, CryptoGateway, Invoice
@@ -181,8 +181,11 @@ def _page_for(gateway: Any, deposit_id: UUID, money: Money) -> Checkout | Invoic
 
 @pytest.fixture
 def work_through(app: Flask) -> Callable[[], None]:
-    """Do all background work, also what waits for another try, until nothing is left."""
+    """Do all background work, also what waits for another try, until nothing is left of what came in this test."""
     from tests.support.work import work_off
+
+    with app.app_context():
+        last = db.session.scalar(text("SELECT coalesce(max(id), 0) FROM outbox"))
 
     def work() -> None:
         for _ in range(10):
@@ -191,8 +194,9 @@ def work_through(app: Flask) -> Callable[[], None]:
                 left = session.execute(
                     text(
                         "UPDATE outbox SET available_at = now() "
-                        "WHERE done_at IS NULL AND parked_at IS NULL RETURNING id"
-                    )
+                        "WHERE done_at IS NULL AND parked_at IS NULL AND id > :last RETURNING id"
+                    ),
+                    {"last": last},
                 ).all()
             if not left:
                 return

@@ -42,6 +42,8 @@ SUPERUSER = "postgres"
 OWNER = "advancia_owner"
 APP = "advancia_app"
 DATABASE = "advancia"
+STILL_IN_USE = "pre-existing shared memory block"
+LAST_WORDS = 4  # lines of its log, in which it says why it ended
 
 SETTINGS = {
     "listen_addresses": "",
@@ -118,9 +120,22 @@ class PostgresCluster:
         """
         if not self.is_running:
             self.launch()
-        if not wait_until(lambda: self.is_ready or not self.is_running, seconds=seconds) or not self.is_ready:
+        if (
+            not wait_until(lambda: self.is_ready or not self._is_coming(), seconds=seconds)
+            or not self.is_ready
+        ):
             raise self.failure()
         self.ensure_roles()
+
+    def _is_coming(self) -> bool:
+        """Whether the server is on its way.
+
+        A server that was killed may leave a process behind for a moment, which still holds its memory: then the new
+        one ends at once, and is started again.
+        """
+        if not self.is_running and STILL_IN_USE in last_lines(self.log, LAST_WORDS):
+            self.launch()
+        return self.is_running
 
     def launch(self) -> None:
         """Start the server without waiting for it, on a new data folder if need be. Raises `StartError`."""

@@ -2,16 +2,20 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from advancia.ops.dev.errors import StartError
-from advancia.ops.dev.postgres import PostgresCluster, binary
+from advancia.ops.dev.logs import last_lines
+from advancia.ops.dev.postgres import STILL_IN_USE, PostgresCluster, binary
 from advancia.ops.dev.postgres_checks import explain
-from advancia.ops.dev.processes import birth_of
+from advancia.ops.dev.processes import birth_of, wait_until
 from advancia.ops.dev.unprivileged import way_to_run
 from tests.ops.dev.support import NOBODY, ROOT, as_ordinary_user, python
 
@@ -92,6 +96,22 @@ def test_what_was_committed_survives_kill_9(cluster):
     cluster.start()
 
     assert cluster.sql("SELECT answer FROM kept", database="advancia") == "42"
+
+
+def test_it_waits_for_a_process_that_a_killed_server_has_left_behind(cluster):
+    known = last_lines(cluster.log, 1000).count(STILL_IN_USE)
+    with psycopg.connect(cluster.url("postgres", "postgres")) as client, ThreadPoolExecutor() as other:
+        left_behind = client.info.backend_pid
+        os.kill(left_behind, signal.SIGSTOP)
+        os.kill(cluster.process.pid, signal.SIGKILL)
+        cluster.process.wait()
+        started = other.submit(cluster.start)
+        wait_until(lambda: last_lines(cluster.log, 1000).count(STILL_IN_USE) > known, seconds=30)
+        os.kill(left_behind, signal.SIGCONT)
+        started.result(timeout=60)
+
+    assert cluster.is_ready
+    assert last_lines(cluster.log, 1000).count(STILL_IN_USE) > known
 
 
 def test_it_starts_although_its_old_process_id_is_somebody_elses_now(cluster):
