@@ -10,9 +10,18 @@ from typing import Any, Generic, TypeVar
 from flask import request, url_for
 from flask_wtf import FlaskForm
 
+from advancia.web.forms import options
+
 Row = TypeVar("Row")
 
 PAGE_SIZE = 50
+PROVIDERS = options(
+    ("", "All"),
+    ("stripe", "Stripe"),
+    ("cryptomus", "Cryptomus"),
+    ("sandbox", "Sandbox card"),
+    ("sandbox_crypto", "Sandbox crypto"),
+)
 LONGEST_CURSOR = 18  # digits: below what the database holds
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from flask_wtf import FlaskForm
 from wtforms import DateField, SelectField
-from wtforms.validators import Optional, ValidationError
+from wtforms.validators import Optional
 
 from advancia.core.money import ASSETS
 from advancia.wallet.queries import KIND_WORDS, Filters
-from advancia.web.forms import options
+from advancia.web.forms import NotBefore, options
 
 
 class HistoryForm(FlaskForm):  # type: ignore[misc]
@@ -33,11 +33,7 @@ class HistoryForm(FlaskForm):  # type: ignore[misc]
         choices=options(("", "All kinds"), *KIND_WORDS.items()),
     )
     since = DateField("From", validators=[Optional()])
-    until = DateField("To", validators=[Optional()])
-
-    def validate_until(self, field: DateField) -> None:
-        if self.since.data and field.data and field.data < self.since.data:
-            raise ValidationError("Choose a day that is not before the first")
+    until = DateField("To", validators=[Optional(), NotBefore("since")])
 
     @property
     def filters(self) -> Filters:

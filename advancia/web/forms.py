@@ -11,6 +11,7 @@ from flask_wtf import FlaskForm
 from werkzeug.datastructures import MultiDict
 from wtforms import BooleanField, Field, HiddenField, PasswordField, StringField, ValidationError
 from wtforms.fields.choices import SelectChoice  # type: ignore[attr-defined]  # the stubs are behind
+from wtforms.form import BaseForm
 
 from advancia.core.money import Asset, InvalidAmount, Money
 from advancia.web import typed
@@ -51,6 +52,18 @@ def options(*pairs: tuple[str, str]) -> list[Any]:
 def entered(field: StringField) -> str:
     """What the field of a valid form holds."""
     return field.data or ""
+
+
+class NotBefore:
+    """A validator: this day is not before the one in the field of that name, where both are given."""
+
+    def __init__(self, first: str) -> None:
+        self.first = first
+
+    def __call__(self, form: BaseForm, field: Field) -> None:
+        first = form[self.first].data
+        if first and field.data and field.data < first:
+            raise ValidationError("Choose a day that is not before the first")
 
 
 class AmountField(StringField):

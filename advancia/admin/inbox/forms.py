@@ -5,7 +5,7 @@ from __future__ import annotations
 from wtforms import SelectField, StringField
 from wtforms.validators import Length
 
-from advancia.admin.lists import Filters
+from advancia.admin.lists import PROVIDERS, Filters
 from advancia.web.forms import cleaned, options
 
 LONGEST = 100
@@ -28,14 +28,4 @@ class InboxFilters(Filters):
             ("parked", "Parked"),
         ),
     )
-    provider = SelectField(
-        "Provider",
-        default="",
-        choices=options(
-            ("", "All"),
-            ("stripe", "Stripe"),
-            ("cryptomus", "Cryptomus"),
-            ("sandbox", "Sandbox card"),
-            ("sandbox_crypto", "Sandbox crypto"),
-        ),
-    )
+    provider = SelectField("Provider", default="", choices=PROVIDERS)

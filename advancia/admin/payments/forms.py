@@ -6,7 +6,7 @@ from wtforms import BooleanField, SelectField, StringField
 from wtforms.validators import DataRequired, Length
 
 from advancia.admin.forms import ReasonForm
-from advancia.admin.lists import Filters
+from advancia.admin.lists import PROVIDERS, Filters
 from advancia.core.money import Asset, Money
 from advancia.web.forms import AmountField, RequestIdField, cleaned, options
 
@@ -29,17 +29,7 @@ class DepositFilters(Filters):
             ("returned", "Given back"),
         ),
     )
-    provider = SelectField(
-        "Provider",
-        default="",
-        choices=options(
-            ("", "All"),
-            ("stripe", "Stripe"),
-            ("cryptomus", "Cryptomus"),
-            ("sandbox", "Sandbox card"),
-            ("sandbox_crypto", "Sandbox crypto"),
-        ),
-    )
+    provider = SelectField("Provider", default="", choices=PROVIDERS)
 
 
 class DisputeFilters(Filters):

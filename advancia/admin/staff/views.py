@@ -73,8 +73,6 @@ def show(member_id: int) -> ResponseReturnValue:
 @checked_by_its_form
 def change_role(member_id: int) -> ResponseReturnValue:
     form, actor = RoleForm(), current_actor()
-    if not form.validate_on_submit():
-        return _page(form, member_id, status=422)
     return _carry_out(
         form,
         member_id,
@@ -91,8 +89,6 @@ def change_role(member_id: int) -> ResponseReturnValue:
 @checked_by_its_form
 def suspend(member_id: int) -> ResponseReturnValue:
     form, actor = ReasonForm(), current_actor()
-    if not form.validate_on_submit():
-        return _page(form, member_id, status=422)
     return _carry_out(
         form,
         member_id,
@@ -107,8 +103,6 @@ def suspend(member_id: int) -> ResponseReturnValue:
 @checked_by_its_form
 def reinstate(member_id: int) -> ResponseReturnValue:
     form, actor = ReasonForm(), current_actor()
-    if not form.validate_on_submit():
-        return _page(form, member_id, status=422)
     return _carry_out(
         form,
         member_id,
@@ -124,8 +118,6 @@ def reinstate(member_id: int) -> ResponseReturnValue:
 def begin_factor_reset(member_id: int) -> ResponseReturnValue:
     form, actor = ReasonForm(), current_actor()
     queries.member(db.session(), member_id)
-    if not form.validate_on_submit():
-        return _page(form, member_id, status=422)
     return _carry_out(
         form,
         member_id,
@@ -154,6 +146,8 @@ def _create(session: Session, form: NewMemberForm, password_hash: str) -> int:
 def _carry_out(
     form: ReasonForm, member_id: int, deed: Callable[[Session], object], done: str
 ) -> ResponseReturnValue:
+    if not form.validate_on_submit():
+        return _page(form, member_id, status=422)
     try:
         in_unit_of_work(deed)
     except DomainError as refusal:

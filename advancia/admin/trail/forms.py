@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from wtforms import DateField, SelectField, StringField
-from wtforms.validators import Length, Optional, ValidationError
+from wtforms.validators import Length, Optional
 
 from advancia.admin.lists import Filters
-from advancia.web.forms import cleaned, options
+from advancia.web.forms import NotBefore, cleaned, options
 
 LONGEST = 254
 KINDS = ("user", "transaction", "approval", "refund", "dispute", "stray", "webhook", "page")
@@ -28,8 +28,4 @@ class TrailFilters(Filters):
         "Its id", filters=[cleaned], validators=[Length(max=LONGEST, message="An id is shorter")]
     )
     since = DateField("From", validators=[Optional()])
-    until = DateField("To", validators=[Optional()])
-
-    def validate_until(self, field: DateField) -> None:
-        if self.since.data and field.data and field.data < self.since.data:
-            raise ValidationError("Choose a day that is not before the first")
+    until = DateField("To", validators=[Optional(), NotBefore("since")])

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from wtforms import DateField, SelectField, StringField
-from wtforms.validators import Length, Optional, Regexp, ValidationError
+from wtforms.validators import Length, Optional, Regexp
 
 from advancia.admin.lists import Filters
 from advancia.admin.parties import KIND_WORDS
 from advancia.core.money import ASSETS
-from advancia.web.forms import cleaned, options
+from advancia.web.forms import NotBefore, cleaned, options
 
 LONGEST_REFERENCE = 200
 
@@ -29,8 +29,4 @@ class TransactionFilters(Filters):
         validators=[Length(max=LONGEST_REFERENCE, message="A reference is shorter")],
     )
     since = DateField("From", validators=[Optional()])
-    until = DateField("To", validators=[Optional()])
-
-    def validate_until(self, field: DateField) -> None:
-        if self.since.data and field.data and field.data < self.since.data:
-            raise ValidationError("Choose a day that is not before the first")
+    until = DateField("To", validators=[Optional(), NotBefore("since")])
