@@ -71,13 +71,6 @@ class AddressTaken(DomainError):
         super().__init__("This address cannot be used any more. Your address stays as it is.")
 
 
-class HandleTaken(DomainError):
-    """Somebody else has the handle."""
-
-    def __init__(self) -> None:
-        super().__init__("Somebody else has this handle. Choose another one.")
-
-
 class ResetRefused(DomainError):
     """The reset of a second factor cannot be begun; the text says why."""
 

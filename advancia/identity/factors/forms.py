@@ -67,10 +67,6 @@ class AppForm(Form):
     code = app_code_field("Code that the app shows")
 
 
-class EmptyForm(Form):
-    """A button with nothing to type."""
-
-
 class NameForm(Form):
     name = StringField(
         "Name",
