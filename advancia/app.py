@@ -12,6 +12,8 @@ from advancia.admin import views as admin
 from advancia.admin.staff.cli import staff_cli
 from advancia.audit import models as _audit_trail  # noqa: F401 - the rooms above write it; migrations compare it
 from advancia.config import ROOT, ConfigError, Settings, load_settings, sqlalchemy_url
+from advancia.core import alarms as _alarms  # noqa: F401 - as the trail
+from advancia.core import heartbeats as _heartbeats  # noqa: F401 - as the trail
 from advancia.core import log
 from advancia.core.clock import utcnow
 from advancia.core.db import db, notice_lost_connections

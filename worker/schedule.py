@@ -8,11 +8,9 @@ from __future__ import annotations
 
 import signal
 import threading
-from dataclasses import dataclass
 from datetime import datetime
 
 import psycopg
-from croniter import croniter
 from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
@@ -20,38 +18,12 @@ from advancia.app import create_app
 from advancia.core import context, log, outbox
 from advancia.core.clock import utcnow
 from advancia.core.db import unit_of_work
-from advancia.core.jobs import Job
+from advancia.core.recurring import TABLE
 
 LOCK = 4_201_970  # any number, the same in every clock
 TICK_SECONDS = 5.0
 
 _log = log.logger(__name__)
-
-
-@dataclass(frozen=True)
-class Line:
-    """Run `job` whenever `when` (minute hour day month weekday, UTC) has come."""
-
-    job: Job
-    when: str
-
-    def last_turn(self, now: datetime) -> datetime:
-        """The latest moment at or before `now` at which this line was due."""
-        turn: datetime = (
-            croniter(self.when, now).get_prev(datetime) if not croniter.match(self.when, now) else now
-        )
-        return turn.replace(second=0, microsecond=0)
-
-
-TABLE = (
-    Line(Job.EXPIRE_DEPOSITS, "* * * * *"),
-    Line(Job.CHASE_PAYMENTS, "*/10 * * * *"),
-    Line(Job.ROLL_UP_LEDGER, "* * * * *"),
-    Line(Job.SEAL_LEDGER, "* * * * *"),
-    Line(Job.SWEEP, "17 * * * *"),
-    Line(Job.CHECK_LEDGER, "*/10 * * * *"),
-    Line(Job.PROVE_LEDGER, "0 2 * * *"),
-)
 
 
 def run(app: Flask, stop: threading.Event) -> None:

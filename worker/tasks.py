@@ -41,6 +41,7 @@ class Task:
 
     claim: Claim
     is_finished: bool = False
+    outcome: str | None = None  # what there is to say of the run, for staff; written down when it ends well
 
     @property
     def secret(self) -> dict[str, Any]:
@@ -60,7 +61,12 @@ class Task:
             if not outbox.mark_done(session, self.claim.outbox_id):
                 raise DoneElsewhere
             yield session
+            self.note_outcome(session)
         self.is_finished = True
+
+    def note_outcome(self, session: Session) -> None:
+        if self.outcome is not None:
+            outbox.note_outcome(session, self.claim.outbox_id, self.outcome)
 
     @contextmanager
     def kept(self, *, every: float = outbox.PATIENCE.total_seconds() / 3) -> Iterator[None]:
@@ -135,6 +141,7 @@ def _run(claim: Claim) -> None:
         if not task.is_finished:  # for jobs that had nothing to change
             with unit_of_work() as session:
                 outbox.mark_done(session, claim.outbox_id)
+                task.note_outcome(session)
     except DoneElsewhere:
         return
     _log.info("job_done", job=claim.kind, outbox=claim.outbox_id, attempt=claim.attempt)

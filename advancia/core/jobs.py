@@ -23,3 +23,4 @@ class Job(StrEnum):
     SEAL_LEDGER = "seal_ledger"
     SWEEP = "sweep"
     TELL_OF_LOCK = "tell_of_lock"
+    TELL_OF_ALARM = "tell_of_alarm"

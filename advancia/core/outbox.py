@@ -44,6 +44,7 @@ from advancia.core.types import Timestamp
 # for an afternoon's outage costs nothing but the wait.
 MAX_ATTEMPTS = 24
 LONGEST_DELAY = timedelta(minutes=10)
+LONGEST_OUTCOME = 500
 DIED = "The last try never came to an end: its worker died."
 # How long after the start of a run that has not ended the row counts as lost and is taken again.
 PATIENCE = timedelta(seconds=25)
@@ -92,6 +93,8 @@ class OutboxRow(Model):
     unique_key: Mapped[str | None] = mapped_column(Text, unique=True)
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     last_error: Mapped[str | None] = mapped_column(Text)
+    # What a job that ended well had to say.
+    outcome: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     available_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     handed_at: Mapped[Timestamp | None]
@@ -198,6 +201,13 @@ def mark_done(session: Session, outbox_id: int) -> bool:
     The row is locked until the caller commits, so two runs of one row cannot both have their effect.
     """
     return session.connection().exec_driver_sql(_MARK_DONE, (outbox_id,)).first() is not None
+
+
+def note_outcome(session: Session, outbox_id: int, outcome: str) -> None:
+    """Write down what a job that ends well has to say; staff read it."""
+    session.execute(
+        update(OutboxRow).where(OutboxRow.id == outbox_id).values(outcome=outcome[:LONGEST_OUTCOME])
+    )
 
 
 def mark_failed(session: Session, outbox_id: int, *, attempt: int, error: str) -> bool:

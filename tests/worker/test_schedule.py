@@ -11,8 +11,9 @@ from sqlalchemy.exc import OperationalError
 
 from advancia.core.db import db
 from advancia.core.jobs import Job
+from advancia.core.recurring import Line
 from worker import schedule
-from worker.schedule import Line, put_due_work
+from worker.schedule import put_due_work
 
 
 @pytest.mark.parametrize(
