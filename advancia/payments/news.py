@@ -93,6 +93,8 @@ def of_payment(gateway: CardGateway, kind: str, payment_intent: str) -> News:
 
 
 def _of_checkout(gateway: CardGateway, kind: str, checkout: Checkout) -> News:
+    if checkout.deposit_id is None and not checkout.is_paid:
+        return News()  # no money has come, and no deposit waits for it: such as a test of the way back
     steps: list[Step] = [lambda session: f"The deposit {services.settle(session, checkout=checkout)}"]
     payment = checkout.payment
     if payment is not None and checkout.is_paid:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -40,6 +40,7 @@ from advancia.providers.stripe_objects import (
     checkout_from,
     dispute_from,
     payment_from,
+    payments_from,
     payout_from,
     refund_from,
 )
@@ -76,6 +77,7 @@ Told_ = TypeVar("Told_")
 # What is asked for in full, so that one call tells whether a payment has come, and what it cost.
 WITH_BALANCE = "latest_charge.balance_transaction"
 WITH_PAYMENT = f"payment_intent.{WITH_BALANCE}"
+PAGE_SIZE = 100  # the most that a list gives
 CONNECT_SECONDS = 3.0
 READ_SECONDS = 10.0
 # One repetition, under the same idempotency key, heals a dropped connection; more would hold a web thread
@@ -202,11 +204,51 @@ class CardGateway:
             return checkout
         return self.retrieve_checkout(checkout_id)
 
+    def begin_round_trip(self, *, return_url: str) -> str:
+        """Open a checkout that nobody is led to and close it at once; return its id, of which an event will come."""
+        params: SessionCreateParams = {
+            "mode": "payment",
+            "line_items": [
+                {
+                    "quantity": 1,
+                    "price_data": {
+                        "currency": "usd",
+                        "unit_amount": 100,
+                        "product_data": {"name": "A test of the way back, not to be paid"},
+                    },
+                }
+            ],
+            "success_url": return_url,
+            "cancel_url": return_url,
+        }
+        with self._translated():
+            opened = self._client.v1.checkout.sessions.create(params)
+        return self.expire_checkout(opened.id).id
+
     def payment(self, payment_intent: str) -> CardPayment:
         """The payment as it stands now, whether or not it belongs to a checkout."""
         with self._translated():
             told = self._client.v1.payment_intents.retrieve(payment_intent, {"expand": [WITH_BALANCE]})
         return self._read(payment_from, told)
+
+    def payments(self, *, since: datetime, until: datetime) -> Iterator[list[CardPayment]]:
+        """The payments that were begun within these seconds, as they stand now: the newest first, a hundred a page.
+
+        Each page is one question. What of a page cannot be read is left out.
+        """
+        asked: dict[str, Any] = {
+            "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())},
+            "expand": [f"data.{WITH_BALANCE}"],
+            "limit": PAGE_SIZE,
+        }
+        while True:
+            with self._translated():  # as plain values: to make objects of all of them costs more than to ask
+                told = self._client.raw_request("get", "/v1/payment_intents", **asked)
+            page = self._understood(payments_from, told.data)
+            yield page.payments
+            if not page.has_more:
+                return
+            asked["starting_after"] = page.last
 
     def payment_of_charge(self, charge: str) -> str | None:
         """The payment that a charge belongs to; None for one from before payments were invented."""
@@ -281,8 +323,11 @@ class CardGateway:
         return self._read(checkout_from, session)
 
     def _read(self, read: Callable[[Told], Told_], told: stripe.StripeObject) -> Told_:
+        return self._understood(read, told.to_dict())
+
+    def _understood(self, read: Callable[[Told], Told_], told: Told) -> Told_:
         try:
-            return read(told.to_dict())
+            return read(told)
         except (LookupError, TypeError, ValueError, AttributeError) as error:
             raise ProviderUnavailable(self.provider_words, detail=f"Unexpected answer: {error!r}") from error
 

@@ -78,6 +78,16 @@ def event(session: Session, event_id: int) -> StoredEvent:
     return StoredEvent(*row)
 
 
+def arrival_of(session: Session, *, provider: str, kind: str, object_id: str) -> datetime | None:
+    """When the first event of that kind about that thing came in; None if none has."""
+    came: datetime | None = session.scalar(
+        select(func.min(WebhookEvent.received_at)).where(
+            WebhookEvent.provider == provider, WebhookEvent.kind == kind, WebhookEvent.object_id == object_id
+        )
+    )
+    return came
+
+
 def inbox(
     session: Session,
     *,
