@@ -27,12 +27,14 @@ from advancia.identity.sessions import views as sessions
 from advancia.ledger.cli import ledger_cli
 from advancia.ops import dev_views
 from advancia.ops import views as ops
+from advancia.ops.backups import models as _backups  # noqa: F401 - as the trail
 from advancia.ops.cli import demo_cli
 from advancia.ops.commands import app_of_commands
 from advancia.ops.secrets.cli import secrets_cli
 from advancia.payments import views as deposits
 from advancia.providers.cryptomus import crypto_gateway_from
 from advancia.providers.stripe import ProviderNotSetUp, gateway_from
+from advancia.reconciliation import models as _reconciliation  # noqa: F401 - as the trail
 from advancia.wallet import views as wallet
 from advancia.wallet.transfers import views as transfers
 from advancia.web import (
