@@ -1,0 +1,1 @@
+"""Reconciliation: each night the books are held against themselves, and against those of the payment providers."""
