@@ -3,6 +3,9 @@
 Most of a job is waiting, for the provider, the database or the mail server, so one process does several at once. A
 row is claimed only when a hand can begin it at once. What the next row does never depends on this one: a job that
 fails is noted on its row, and a row that may have killed a worker is run while nothing else is.
+
+Kinds of which many are worth doing at once are claimed in batches, one batch at a time; what a batch leaves undone is
+given back, and run each row by itself.
 """
 
 from __future__ import annotations
@@ -17,17 +20,18 @@ from flask import Flask, current_app
 from sqlalchemy.exc import DBAPIError
 
 from advancia.core import log, outbox
-from advancia.core.db import unit_of_work
-from advancia.core.outbox import Claim
+from advancia.core.db import Session, unit_of_work
+from advancia.core.outbox import Claim, Lane
 from worker import queue as bell
 from worker import tasks
 
 HANDS = 8
+BATCH = 100
 LOOK_SECONDS = 0.02  # until free hands are given new work, at the latest
 LINGER_SECONDS = (
     0.1  # after the last job: where rows come steadily, to look again costs less than another ring
 )
-LETTERS_TURN = 10  # looks, of which one treats letters like all else, so that they do not wait for ever
+LETTERS_TURN = 10  # looks, of which one takes a letter first, so that they do not wait for ever
 SHIFT_SECONDS = 10.0  # for one ring: so often the worker tells that it lives, and hears that it is to stop
 TOO_LONG = 70  # the exit code
 
@@ -37,10 +41,11 @@ _crews: dict[int, Crew] = {}  # one in each process
 
 @dataclass(frozen=True)
 class Run:
-    """A job that is being run."""
+    """A job that is being run, or a batch of jobs of one kind; then `claim` is the first of them."""
 
     claim: Claim
     begun: float
+    is_batch: bool = False
 
     @property
     def is_overdue(self) -> bool:
@@ -67,8 +72,7 @@ class Crew:
         begun = busy = time.monotonic()
         while (now := time.monotonic()) < begun + seconds:
             self._look_after_runs()
-            for claim in self._claim():
-                self._begin(claim)
+            self._begin_what_is_due()
             if short := self._short_runs():
                 wait(short, timeout=LOOK_SECONDS)
                 busy = now
@@ -81,22 +85,45 @@ class Crew:
         """Wait for what has begun, and begin nothing more."""
         self._pool.shutdown()
 
-    def _claim(self) -> list[Claim]:
-        """As much as hands are free for: letters only where nothing else is due, and in their turn now and then."""
-        free = self._hands - len(self._runs)
-        if free == 0:
-            return []
+    def _begin_what_is_due(self) -> None:
+        """As much as hands are free for; letters wait while a batch is run."""
+        if not self._free:
+            return
         with unit_of_work() as session:
-            claims = []
-            if next(self._looks) % LETTERS_TURN:
-                claims = outbox.claim_due(session, limit=free, but_letters=True)
-            if len(claims) < free:
-                claims += outbox.claim_due(session, limit=free - len(claims))
-            return claims
+            batch = [] if self._runs_a_batch else outbox.claim_due(session, lane=Lane.BATCH, limit=BATCH)
+            is_batch = len(batch) >= tasks.FEWEST_TOGETHER
+            singles = self._claim_singles(session, hands=self._free - (1 if is_batch else len(batch)))
+        if is_batch:
+            self._begin_batch(batch)
+        for claim in singles if is_batch else batch + singles:
+            self._begin(claim)
+
+    def _claim_singles(self, session: Session, *, hands: int) -> list[Claim]:
+        """What has to be run by itself; letters last, but for one now and then."""
+        claims = []
+        if next(self._looks) % LETTERS_TURN == 0 and hands > 0:
+            claims += outbox.claim_due(session, lane=Lane.LETTERS, limit=1)
+        for lane in (Lane.FIRST, *([] if self._runs_a_batch else [Lane.LETTERS])):
+            if len(claims) < hands:
+                claims += outbox.claim_due(session, lane=lane, limit=hands - len(claims))
+        return claims
+
+    def _begin_batch(self, batch: list[Claim]) -> None:
+        """All of them in one hand, a kind after the other."""
+        future = self._pool.submit(_carry_out_batch, self._app, batch)
+        self._runs[future] = Run(batch[0], time.monotonic(), is_batch=True)
+
+    @property
+    def _runs_a_batch(self) -> bool:
+        return any(run.is_batch for run in self._runs.values())
+
+    @property
+    def _free(self) -> int:
+        return max(0, self._hands - len(self._runs))
 
     def _run_a_lost_one(self) -> bool:
         """Run a row whose last run never ended, which may be its own fault, alone; false when there is none."""
-        if len(self._runs) == self._hands:
+        if not self._free:
             return False
         with unit_of_work() as session:
             claim = outbox.claim_lost(session)
@@ -160,3 +187,13 @@ def _carry_out(app: Flask, claim: Claim) -> None:
             tasks.run(claim)
     except Exception as trouble:  # noqa: BLE001 - not even its failure could be noted: the row is taken for lost later
         _log.warning("job_lost", job=claim.kind, outbox=claim.outbox_id, exc_info=trouble)
+
+
+def _carry_out_batch(app: Flask, batch: list[Claim]) -> None:
+    for kind in {each.kind for each in batch}:
+        claims = [each for each in batch if each.kind == kind]
+        try:
+            with app.app_context():
+                tasks.run_batch(claims)
+        except Exception as trouble:  # noqa: BLE001 - what is not done could not be given back: it is taken for lost later
+            _log.warning("batch_lost", job=kind, count=len(claims), exc_info=trouble)

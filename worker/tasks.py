@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 from flask import current_app
 from sqlalchemy import func, update
 
-from advancia.core import context, log, outbox
+from advancia.core import context, log, outbox, outbox_batches
 from advancia.core.db import Session, db, unit_of_work
 from advancia.core.jobs import Job
 from advancia.core.outbox import Claim, OutboxRow
@@ -26,9 +26,13 @@ from worker import jobs
 
 JobFunction = Callable[..., None]
 Function = TypeVar("Function", bound=JobFunction)
+BatchFunction = Callable[[list[Claim]], set[int]]
+
+FEWEST_TOGETHER = 10  # rows; fewer are not worth a batch
 
 _log = log.logger(__name__)
 _functions: dict[str, JobFunction] = {}
+_batch_functions: dict[str, BatchFunction] = {}
 
 
 class DoneElsewhere(Exception):
@@ -104,6 +108,20 @@ def job(name: Job) -> Callable[[Function], Function]:
     return register
 
 
+def batch_job(name: Job) -> Callable[[BatchFunction], BatchFunction]:
+    """Make the function the one that does many rows of that job at once; the job must stand in `IN_BATCHES`.
+
+    It is called with the first tries of some rows and returns the ids of those that it has done, and marked so in the
+    same transaction. All others, and all of them if it raises, are given back and run by the job's own function.
+    """
+
+    def register(function: BatchFunction) -> BatchFunction:
+        _batch_functions[name.value] = function
+        return function
+
+    return register
+
+
 def functions() -> dict[str, JobFunction]:
     """Every job by its name."""
     for module in pkgutil.iter_modules(jobs.__path__):
@@ -132,6 +150,27 @@ def run(claim: Claim) -> None:
             _note_failure(claim, error)
         finally:
             db.session.remove()
+
+
+def run_batch(claims: list[Claim]) -> None:
+    """Do these rows of one job together, within an app context, and give back those that it leaves undone.
+
+    Whatever goes wrong may be one row's fault, which is found out when each is run by itself.
+    """
+    kind, done = claims[0].kind, set[int]()
+    try:
+        functions()
+        done = _batch_functions[kind](claims)
+    except Exception as error:  # noqa: BLE001 - see above
+        db.session.rollback()
+        _log.warning("batch_failed", job=kind, exc_info=error)
+    try:
+        if left := [claim.outbox_id for claim in claims if claim.outbox_id not in done]:
+            with unit_of_work() as session:
+                outbox_batches.give_back(session, left)
+    finally:
+        db.session.remove()
+    _log.info("batch_done", job=kind, count=len(claims), left=len(left))
 
 
 def _run(claim: Claim) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import IntEnum
 from typing import Any, Final
 
 from flask import current_app
@@ -21,8 +22,10 @@ from sqlalchemy import (
     Index,
     Integer,
     Select,
+    SmallInteger,
     Text,
     and_,
+    case,
     exists,
     func,
     or_,
@@ -37,7 +40,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from advancia.core import context
 from advancia.core.db import Model, Session
 from advancia.core.encryption import Ciphertext, Keyring
-from advancia.core.jobs import Job
+from advancia.core.jobs import IN_BATCHES, Job
 from advancia.core.types import Timestamp
 
 # With the delays between them these tries reach over two and a half hours: a mail server or a provider that is away
@@ -51,8 +54,19 @@ PATIENCE = timedelta(seconds=25)
 
 # What every job does is told to the driver as it is: to compose a statement costs more than to carry it out.
 _PUT = """
-    insert into outbox (kind, payload, request_id, available_at)
-    values (%s, %s::jsonb, %s, coalesce(%s::timestamptz, now())) returning id
+    insert into outbox (kind, lane, payload, request_id, available_at)
+    values (%s, %s, %s::jsonb, %s, coalesce(%s::timestamptz, now())) returning id
+"""
+_CLAIM_DUE = """
+    with due as materialized (
+        select id from outbox
+        where lane = %s and done_at is null and parked_at is null and available_at <= now() and handed_at is null
+        order by available_at limit %s for update skip locked
+    )
+    update outbox set attempts = attempts + 1, handed_at = now(), lane = case lane when 1 then 0 else lane end,
+        available_at = now() + make_interval(secs => least(power(2, attempts + 1), %s))
+    from due where outbox.id = due.id
+    returning outbox.id, kind, payload, secret, encrypted_secret, request_id, attempts
 """
 _MARK_DONE = """
     update outbox set done_at = now(), secret = null, encrypted_secret = null, parked_at = null
@@ -61,6 +75,14 @@ _MARK_DONE = """
 
 # Where an encrypted secret stands, as `Keyring` wants to be told.
 SECRET: Final = {"table": "outbox", "column": "encrypted_secret"}
+
+
+class Lane(IntEnum):
+    """Where a row waits: whoever looks for one sort of work need not look through the others."""
+
+    FIRST = 0
+    BATCH = 1  # of a kind that is done many at once; only until its first try, from then on each by itself
+    LETTERS = 2  # mails that nobody waits for, as for a code
 
 
 class OutboxRow(Model):
@@ -74,6 +96,7 @@ class OutboxRow(Model):
     __table_args__ = (
         Index(
             "ix_outbox_open",
+            "lane",
             "available_at",
             postgresql_where=text("done_at IS NULL AND parked_at IS NULL"),
         ),
@@ -85,6 +108,7 @@ class OutboxRow(Model):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
     kind: Mapped[str] = mapped_column(Text)
+    lane: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     payload: Mapped[dict[str, Any]] = mapped_column(JSONB)
     secret: Mapped[dict[str, Any] | None] = mapped_column(JSONB(none_as_null=True))
     encrypted_secret: Mapped[Ciphertext | None]
@@ -140,10 +164,18 @@ def put(
     The payload is stored as JSON: plain values only. The job may run more than once; see `worker.tasks`.
     `secret` is stored under the app's newest field key, and only the job can read it.
     """
-    row = (job.value, json.dumps(payload), context.request_id.get(), available_at)
+    lane = lane_of(job, has_secret=secret is not None)
+    row = (job.value, lane, json.dumps(payload), context.request_id.get(), available_at)
     outbox_id = session.connection().exec_driver_sql(_PUT, row).scalar_one()
     if secret is not None:
         _encrypt(session, outbox_id, secret)
+
+
+def lane_of(job: Job, *, has_secret: bool = False) -> Lane:
+    """Where a new row of that job waits."""
+    if job in IN_BATCHES:
+        return Lane.BATCH
+    return Lane.LETTERS if job is Job.SEND_EMAIL and not has_secret else Lane.FIRST
 
 
 def put_once(session: Session, job: Job, *, unique_key: str, **payload: Any) -> bool:
@@ -167,14 +199,13 @@ def claim(session: Session, outbox_id: int) -> Claim | None:
     return next(iter(_begin(session, OutboxRow.id == outbox_id, _is_open())), None)
 
 
-def claim_due(session: Session, *, limit: int, but_letters: bool = False) -> list[Claim]:
-    """As `claim`, for the rows that have been due for longest and whose last run, if any, has come to an end.
+def claim_due(session: Session, *, lane: Lane, limit: int) -> list[Claim]:
+    """As `claim`, for the rows of a lane that have been due for longest and whose last run, if any, has come to an end.
 
-    Rows that somebody else is just claiming are left to them. Letters are mails that nobody waits for, as for a code.
+    Rows that somebody else is just claiming are left to them.
     """
-    is_free = OutboxRow.handed_at.is_(None)
-    due = _due(and_(is_free, ~_is_letter()) if but_letters else is_free, limit=limit)
-    return _begin(session, OutboxRow.id == due.c.id)
+    values = (int(lane), limit, LONGEST_DELAY.total_seconds())
+    return [Claim(*row) for row in session.connection().exec_driver_sql(_CLAIM_DUE, values)]
 
 
 def claim_lost(session: Session) -> Claim | None:
@@ -257,14 +288,6 @@ def _is_open() -> ColumnElement[bool]:
     return and_(OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None))
 
 
-def _is_letter() -> ColumnElement[bool]:
-    return and_(
-        OutboxRow.kind == Job.SEND_EMAIL.value,
-        OutboxRow.encrypted_secret.is_(None),
-        OutboxRow.secret.is_(None),
-    )
-
-
 def _are_due() -> Select[int]:
     return select(OutboxRow.id).where(_is_open(), OutboxRow.available_at <= func.now())
 
@@ -291,6 +314,7 @@ def _begin(session: Session, *which: ColumnElement[bool]) -> list[Claim]:
         .values(
             attempts=OutboxRow.attempts + 1,
             handed_at=func.now(),
+            lane=case((OutboxRow.lane == Lane.BATCH, Lane.FIRST), else_=OutboxRow.lane),
             available_at=func.now() + func.make_interval(0, 0, 0, 0, 0, 0, delay),
         )
         .returning(

@@ -30,10 +30,20 @@ class CardPayment:
     fee: Money | None = None
     has_refunds: bool = False
     is_disputed: bool = False
+    customer: str | None = None
 
     @property
     def has_come(self) -> bool:
         return self.status == "succeeded" and bool(self.received_words)
+
+
+@dataclass(frozen=True)
+class PaymentPage:
+    """A page of a list of payments. `last` is the id of the last one, behind which the list goes on if `has_more`."""
+
+    payments: list[CardPayment]
+    has_more: bool
+    last: str | None
 
 
 @dataclass(frozen=True)
@@ -167,7 +177,15 @@ def payment_from(told: Told) -> CardPayment:
         fee=_fee(charge.get("balance_transaction")),
         has_refunds=bool(charge.get("amount_refunded") or charge.get("refunded")),
         is_disputed=bool(charge.get("disputed") or charge.get("dispute")),
+        customer=_id_in(told.get("customer")),
     )
+
+
+def payments_from(told: Told) -> PaymentPage:
+    """What of the page cannot be read is left out."""
+    listed = told["data"]
+    last = listed[-1]["id"] if listed else None
+    return PaymentPage([each for each in map(_readable, listed) if each], bool(told["has_more"]), last)
 
 
 def refund_from(told: Told) -> CardRefund:
@@ -203,6 +221,13 @@ def payout_from(told: Told) -> CardPayout:
         status=told["status"],
         failure_words=told.get("failure_message"),
     )
+
+
+def _readable(told: Told) -> CardPayment | None:
+    try:
+        return payment_from(told)
+    except (LookupError, TypeError, ValueError, AttributeError):
+        return None
 
 
 def _money(minor: int, currency: str) -> Money | None:

@@ -136,6 +136,7 @@ class Checkouts:
                     succeed(self._store, intent, self._now())
                 session |= {"status": "complete", "payment_status": payment_status, "url": None}
                 self._note_customer(session)
+                intent["customer"] = session["customer"]
                 self._store.clear_timers(session_id)
                 if then:
                     self._store.set_timer(session_id, then, self._now() + self._settle_seconds)

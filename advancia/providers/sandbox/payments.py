@@ -11,6 +11,9 @@ from advancia.providers.sandbox.objects import OURS, announce, expanded, found, 
 from advancia.providers.sandbox.store import Store
 
 _FEE_PER_MILLE, _FEE_FIXED = 29, 30
+_USUAL_PAGE, _LARGEST_PAGE = 10, 100
+_LISTED_BY = {"created", "expand", "limit", "starting_after"}
+_FOREVER = 10**12
 
 
 def new_balance_transaction(
@@ -114,6 +117,31 @@ class Payments:
             self._store.keep(intent)
         return expanded(self._store, intent, params.get("expand"))
 
+    def begun(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
+        """A page of the payment intents that were made within `created`, newest first. Raises `ApiError`."""
+        if unknown := sorted(set(params) - _LISTED_BY):
+            raise ApiError(f"The simulation does not list payments by {unknown[0]}.", param=unknown[0])
+        size = whole(params.get("limit", str(_USUAL_PAGE)), "limit")
+        if not 1 <= size <= _LARGEST_PAGE:
+            raise ApiError("Invalid integer: limit must be between 1 and 100.", param="limit")
+        after = params.get("starting_after")
+        if after is not None:
+            found(self._store, after, "payment_intent")
+        since, until = _bounds(params.get("created") or {})
+        things = self._store.made_between("pi_", since, until, after=after, limit=size + 1)
+        inner = [name.removeprefix("data.") for name in params.get("expand") or ()]
+        page = [expanded(self._store, each, inner) for each in things[:size]]
+        return listed(path, page) | {"has_more": len(things) > size}
+
     def retrieve(self, object_id: str, kind: str, params: dict[str, Any]) -> dict[str, Any]:
         """The payment_intent, charge, balance_transaction or customer of that id. Raises `ApiError` (404)."""
         return expanded(self._store, found(self._store, object_id, kind), params.get("expand"))
+
+
+def _bounds(created: Any) -> tuple[int, int]:
+    """From which second to which, both included."""
+    if not isinstance(created, dict) or set(created) - {"gt", "gte", "lt", "lte"}:
+        raise ApiError("Invalid created: give gt, gte, lt or lte.", param="created")
+    bounds = {name: whole(text, f"created[{name}]") for name, text in created.items()}
+    since = max(bounds.get("gte", 0), bounds.get("gt", -1) + 1)
+    return since, min(bounds.get("lte", _FOREVER), bounds.get("lt", _FOREVER + 1) - 1)

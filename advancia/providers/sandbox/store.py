@@ -20,6 +20,8 @@ CREATE TABLE IF NOT EXISTS object (
     id      TEXT PRIMARY KEY,
     body    TEXT NOT NULL
 ) STRICT;
+CREATE INDEX IF NOT EXISTS object_made
+    ON object (substr(id, 1, instr(id, '_')), json_extract(body, '$.created'), id);
 -- What happens to an object by itself, and when.
 CREATE TABLE IF NOT EXISTS timer (
     object_id TEXT NOT NULL REFERENCES object (id),
@@ -148,6 +150,26 @@ class Store:
             ).fetchall()
         things = [json.loads(body) for (body,) in rows]
         return [thing for thing in things if kind is None or thing.get("kind") == kind]
+
+    def made_between(
+        self, prefix: str, since: int, until: int, *, after: str | None, limit: int
+    ) -> list[dict[str, Any]]:
+        """The objects whose id begins so and which were made within those seconds, newest first; `after` that one."""
+        earlier, values = "", []
+        if after is not None:
+            earlier = (
+                "AND (json_extract(body, '$.created'), id) < "
+                "(SELECT json_extract(body, '$.created'), id FROM object WHERE id = ?) "
+            )
+            values = [after]
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT body FROM object WHERE substr(id, 1, instr(id, '_')) = ? "  # noqa: S608 - a fixed text
+                f"AND json_extract(body, '$.created') BETWEEN ? AND ? {earlier}"
+                "ORDER BY json_extract(body, '$.created') DESC, id DESC LIMIT ?",
+                (prefix, since, until, *values, limit),
+            ).fetchall()
+        return [json.loads(body) for (body,) in rows]
 
     def object_count(self, prefix: str) -> int:
         """How many objects there are whose id begins so, such as `cs_`."""
