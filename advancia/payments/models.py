@@ -83,11 +83,15 @@ class Refund(Model):
 
     `asked`: booked, and the provider's answer is not known. `pending`: accepted there. `succeeded`, `failed`.
     `request_id` comes with the form of staff; without one the refund was made at the provider's own pages.
+    It is of a deposit, or of a payment in suspense. `address` is where coins go; whole payments alone go there.
+    `borne_by_house`: the deposit had been rolled back, so that the customer has nothing of it to give.
     """
 
     __tablename__ = "refund"
     __table_args__ = (
         UniqueConstraint("deposit_id", "request_id"),
+        UniqueConstraint("stray_id", "request_id"),
+        CheckConstraint("num_nonnulls(deposit_id, stray_id) = 1", name="of_one_payment"),
         UniqueConstraint("provider", "provider_refund_id"),
         CheckConstraint("state IN ('asked', 'pending', 'succeeded', 'failed')", name="state_known"),
         CheckConstraint("amount > 0", name="amount_positive"),
@@ -95,12 +99,15 @@ class Refund(Model):
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True, default=uuid4)
-    deposit_id: Mapped[UUID] = mapped_column(ForeignKey("deposit.id"))
+    deposit_id: Mapped[UUID | None] = mapped_column(ForeignKey("deposit.id"))
+    stray_id: Mapped[int | None] = mapped_column(ForeignKey("stray_payment.id"))
     request_id: Mapped[UUID | None]
     provider: Mapped[str] = mapped_column(Text)
     provider_refund_id: Mapped[str | None] = mapped_column(Text)
     asset: Mapped[str] = mapped_column(Text)
     amount: Mapped[Decimal] = mapped_column(MINOR_UNITS)
+    address: Mapped[str | None] = mapped_column(Text)
+    borne_by_house: Mapped[bool] = mapped_column(server_default=text("false"))
     state: Mapped[str] = mapped_column(Text, server_default=text("'asked'"))
     reason: Mapped[str | None] = mapped_column(Text)
     failure: Mapped[str | None] = mapped_column(Text)
@@ -116,18 +123,23 @@ class Dispute(Model):
     `inquiry`: the bank only asks. `open`: the money is gone, and the customer's is withheld as far as there is any.
     `won`, `dropped`: what was withheld is given back. `lost`: it is taken, and what was missing is a debt.
     `withheld` is None until it was tried; `taken` and `fee_booked` tell what else has been booked.
+    `stray_id`: the money lies in suspense, and stays there until the dispute is closed. `borne_by_house`: the deposit
+    was rolled back, so that the customer has nothing of it, and owes nothing.
     """
 
     __tablename__ = "dispute"
     __table_args__ = (
         CheckConstraint("state IN ('inquiry', 'open', 'won', 'lost', 'dropped')", name="state_known"),
         Index("ix_dispute_deposit_id", "deposit_id"),
+        Index("ix_dispute_payment_id", "provider", "payment_id"),
         Index("ix_dispute_open", "due_by", postgresql_where=text("state IN ('inquiry', 'open')")),
     )
 
     id: Mapped[str] = mapped_column(Text, primary_key=True)
     provider: Mapped[str] = mapped_column(Text)
     deposit_id: Mapped[UUID | None] = mapped_column(ForeignKey("deposit.id"))
+    stray_id: Mapped[int | None] = mapped_column(ForeignKey("stray_payment.id"))
+    borne_by_house: Mapped[bool] = mapped_column(server_default=text("false"))
     payment_id: Mapped[str] = mapped_column(Text)
     asset: Mapped[str] = mapped_column(Text)
     amount: Mapped[Decimal] = mapped_column(MINOR_UNITS)
@@ -146,13 +158,15 @@ class StrayPayment(Model):
     """Money that arrived and cannot be credited: it lies in suspense until staff decide.
 
     `amount` is None for a currency that the books do not keep; `words` tells it even then. `open`, then `credited` to
-    `user_id`, or `returned` to whoever paid it.
+    `user_id`, `returned` to whoever paid it, or `taken` by their bank. `taken` is how much of it has gone those last two
+    ways: what lies in suspense are the open ones, each with `amount - taken`. `network` is the one that coins came over.
     """
 
     __tablename__ = "stray_payment"
     __table_args__ = (
         UniqueConstraint("provider", "payment_id"),
-        CheckConstraint("state IN ('open', 'credited', 'returned')", name="state_known"),
+        CheckConstraint("state IN ('open', 'credited', 'returned', 'taken')", name="state_known"),
+        CheckConstraint("taken >= 0 AND taken <= coalesce(amount, 0)", name="taken_at_most_all"),
         CheckConstraint("(state = 'credited') = (user_id IS NOT NULL)", name="credited_to_somebody"),
         Index("ix_stray_payment_open", "noted_at", postgresql_where=text("state = 'open'")),
     )
@@ -163,6 +177,8 @@ class StrayPayment(Model):
     deposit_id: Mapped[UUID | None] = mapped_column(ForeignKey("deposit.id"))
     asset: Mapped[str | None] = mapped_column(Text)
     amount: Mapped[Decimal | None] = mapped_column(MINOR_UNITS)
+    taken: Mapped[Decimal] = mapped_column(MINOR_UNITS, server_default=text("0"))
+    network: Mapped[str | None] = mapped_column(Text)
     words: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     state: Mapped[str] = mapped_column(Text, server_default=text("'open'"))

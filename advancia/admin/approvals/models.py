@@ -22,7 +22,7 @@ class Approval(Model):
 
     __tablename__ = "approval"
     __table_args__ = (
-        CheckConstraint("kind IN ('rollback')", name="kind_known"),
+        CheckConstraint("kind IN ('rollback', 'refund', 'stray_credit', 'stray_return')", name="kind_known"),
         CheckConstraint("state IN ('open', 'granted', 'refused', 'withdrawn')", name="state_known"),
         CheckConstraint("char_length(reason) BETWEEN 1 AND 1000", name="reason_given"),
         CheckConstraint(

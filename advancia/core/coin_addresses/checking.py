@@ -21,10 +21,10 @@ class InvalidAddress(DomainError):
 
 
 def checked(text: str, *, network: str) -> str:
-    """The address as it is best written, once it is one of the network: `btc`, `eth`, `tron` or another of Ethereum's kind.
+    """The address as it is best written, once it is one of the network.
 
-    Raises `InvalidAddress`, whose text says what is wrong. For a network of which we know no rules it raises as well:
-    what cannot be checked is not sent to.
+    Networks are called as providers call them: `btc`, `eth`, `tron`, and others of Ethereum's kind. Raises `InvalidAddress`, whose text says what is wrong, and for a network of which we know no
+    rules as well: what cannot be checked is not sent to.
     """
     address = text.strip()
     if network not in _CHECKS:
