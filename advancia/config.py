@@ -27,6 +27,8 @@ SEAL_KEY = re.compile(r"(?:[0-9a-fA-F]{2}){32,}")
 MERCHANT = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CRYPTOMUS_ADDRESS = "91.227.144.54"
 FIELD_KEY = re.compile(r"[0-9a-fA-F]{64}")
+AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
+BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9_.=/-]*)?")
 
 UNLOCKS_BUNDLES = "ADVANCIA_PASSPHRASE"  # no setting: it must not stand in the file that it encrypts
 HOW_KEYS = (
@@ -64,6 +66,15 @@ NAMES = (
     "SMTP_URL",
     "MAIL_FROM",
     "LOG_LEVEL",
+    "BACKUP_TARGET",
+    "BACKUP_RECIPIENTS",
+    "BACKUP_PG_BIN",
+    "BACKUP_S3_ENDPOINT",
+    "BACKUP_S3_REGION",
+    "BACKUP_S3_KEY_ID",
+    "BACKUP_S3_SECRET",
+    "BACKUP_S3_READ_KEY_ID",
+    "BACKUP_S3_READ_SECRET",
 )
 
 
@@ -76,6 +87,21 @@ class Environment(StrEnum):
     TEST = "test"
     STAGING = "staging"
     PRODUCTION = "production"
+
+
+@dataclass(frozen=True)
+class BackupSettings:
+    """Where backups go, and who can open them. Without a target or recipients none are made, and that is loud."""
+
+    target: str | None  # a folder, or s3://bucket/prefix
+    recipients: tuple[str, ...]  # age public keys
+    pg_bin: Path | None  # the folder of pg_dump and pg_restore, instead of those that the package brings
+    s3_endpoint: str | None
+    s3_region: str | None
+    s3_key_id: str | None
+    s3_secret: str | None = field(repr=False)
+    s3_read_key_id: str | None  # a second credential, which reads; the first need not
+    s3_read_secret: str | None = field(repr=False)
 
 
 @dataclass(frozen=True)
@@ -108,6 +134,7 @@ class Settings:
     smtp_url: str | None = field(repr=False)
     mail_from: str
     log_level: str
+    backups: BackupSettings
 
     @property
     def is_dev(self) -> bool:
@@ -197,6 +224,7 @@ class _Reader:
             smtp_url=self._smtp(),
             mail_from=self.get("MAIL_FROM") or "Advancia <no-reply@localhost>",
             log_level=self._log_level(),
+            backups=self._backups(),
         )
         if self.problems:
             raise ConfigError("\n".join(self.problems))
@@ -405,3 +433,48 @@ class _Reader:
         if level not in ("DEBUG", "INFO", "WARNING", "ERROR"):
             self._wrong(f"LOG_LEVEL is {level!r}: set it to DEBUG, INFO, WARNING or ERROR.")
         return level
+
+    def _backups(self) -> BackupSettings:
+        pg_bin = self.get("BACKUP_PG_BIN")
+        return BackupSettings(
+            target=self._backup_target(),
+            recipients=self._backup_recipients(),
+            pg_bin=Path(pg_bin) if pg_bin else None,
+            s3_endpoint=self._backup_endpoint(),
+            s3_region=self.get("BACKUP_S3_REGION"),
+            s3_key_id=self.get("BACKUP_S3_KEY_ID"),
+            s3_secret=self.get("BACKUP_S3_SECRET"),
+            s3_read_key_id=self.get("BACKUP_S3_READ_KEY_ID"),
+            s3_read_secret=self.get("BACKUP_S3_READ_SECRET"),
+        )
+
+    def _backup_target(self) -> str | None:
+        target = self.get("BACKUP_TARGET")
+        if target is None:
+            return str(self.var / "backups") if self.is_dev else None
+        if not (BUCKET.fullmatch(target) or target.startswith("/")):
+            self._wrong(
+                f"BACKUP_TARGET is {target!r}: set it to a folder, from / on, or to a bucket like "
+                "s3://company-backups/advancia."
+            )
+        return target
+
+    def _backup_recipients(self) -> tuple[str, ...]:
+        recipients = tuple((self.get("BACKUP_RECIPIENTS") or "").replace(",", " ").split())
+        for each in recipients:
+            if not AGE_RECIPIENT.fullmatch(each):
+                self._wrong(
+                    "BACKUP_RECIPIENTS holds something that is no age public key (age1…): flask backup keygen makes "
+                    "one. Its secret half (AGE-SECRET-KEY-…) does not belong on this machine."
+                )
+        return recipients
+
+    def _backup_endpoint(self) -> str | None:
+        url = self.get("BACKUP_S3_ENDPOINT")
+        if url and not re.match(r"https?://[^\s/]+", url):
+            self._wrong(
+                f"BACKUP_S3_ENDPOINT is {url!r}: set it to an address like https://s3.eu-central-1.amazonaws.com."
+            )
+        elif url and not self.is_dev and not url.startswith("https://"):
+            self._wrong("BACKUP_S3_ENDPOINT must begin with https:// outside development.")
+        return url
