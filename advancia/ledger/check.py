@@ -69,14 +69,16 @@ def run(
     keys: Iterable[tuple[str, bytes]] | None = None,
     heads: Mapping[int, str] | None = None,
     progress: Progress | None = None,
+    snapshot: str | None = None,
 ) -> LedgerReport:
     """Read all that is committed, as it is at one moment, and say what disagrees. Holds nobody up.
 
     With `keys` the seals are verified as well; `heads` are seals that were noted elsewhere, by their id. It
     reads on connections of its own, since the moment is chosen when a transaction begins; whatever `session`
-    has open is neither seen nor disturbed.
+    has open is neither seen nor disturbed. With `snapshot`, exported by a transaction that is still open, the
+    moment is that one's.
     """
-    with _reading(session, progress) as reader:
+    with _reading(session, progress, snapshot) as reader:
         counts = reader.one(COUNTS)
         found = reader.look(_books(counts.last))
         links: list[sealed.Link] = []
@@ -159,12 +161,15 @@ class _Reader:
 
 
 @contextmanager
-def _reading(session: Session, progress: Progress | None) -> Iterator[_Reader]:
-    """A reader of all that is committed now."""
+def _reading(session: Session, progress: Progress | None, snapshot: str | None = None) -> Iterator[_Reader]:
+    """A reader of all that is committed now, or was when `snapshot` was taken."""
     with Session(session.get_bind()) as own:
-        own.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        connection = own.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+        if snapshot is not None:
+            connection.exec_driver_sql(f"set transaction snapshot '{snapshot}'")
         own.execute(text("set transaction read only"))
-        yield _Reader(own, own.scalars(text("select pg_export_snapshot()")).one(), progress)
+        taken = snapshot or own.scalars(text("select pg_export_snapshot()")).one()
+        yield _Reader(own, taken, progress)
 
 
 def _report(
