@@ -15,6 +15,7 @@ from advancia.config import ROOT, ConfigError, Settings, load_settings, sqlalche
 from advancia.core import alarms as _alarms  # noqa: F401 - as the trail
 from advancia.core import heartbeats as _heartbeats  # noqa: F401 - as the trail
 from advancia.core import log
+from advancia.core import recurring as _clock  # noqa: F401 - as the trail
 from advancia.core.clock import utcnow
 from advancia.core.db import db, notice_lost_connections
 from advancia.core.encryption import Keyring
@@ -30,6 +31,7 @@ from advancia.ops import views as ops
 from advancia.ops.backups import models as _backups  # noqa: F401 - as the trail
 from advancia.ops.cli import demo_cli
 from advancia.ops.commands import app_of_commands
+from advancia.ops.lockdown_cli import lockdown_cli
 from advancia.ops.secrets.cli import secrets_cli
 from advancia.payments import views as deposits
 from advancia.providers.cryptomus import crypto_gateway_from
@@ -47,6 +49,7 @@ from advancia.web import (
     hosts,
     htmx,
     limits,
+    lockdown,
     public,
     reports,
     requests,
@@ -72,7 +75,7 @@ BLUEPRINTS = (
     ops.bp,
     admin.bp,
 )
-COMMANDS = (ledger_cli, webhooks_cli, staff_cli, demo_cli, secrets_cli)
+COMMANDS = (ledger_cli, webhooks_cli, staff_cli, demo_cli, secrets_cli, lockdown_cli)
 TRUST_A_PROXY = (
     "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
     "sign-ins lock out everybody. Set it to the number of your proxies."
@@ -139,6 +142,7 @@ def _install_extensions(app: Flask, settings: Settings) -> None:
     db.init_app(app)
     with app.app_context():
         notice_lost_connections(db.engine)
+    lockdown.init_app(app)
     Migrate(app, db, directory=str(ROOT / "migrations"))
     htmx.init_app(app)
     visitor.init_app(app)

@@ -24,6 +24,7 @@ class Job(StrEnum):
     SWEEP = "sweep"
     TELL_OF_LOCK = "tell_of_lock"
     TELL_OF_ALARM = "tell_of_alarm"
+    PROVE_BACKUP = "prove_backup"
 
 
 # Of these, many are worth doing at once: `worker.tasks.batch_job` says how.

@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from advancia.core import context, money
+from advancia.core.lockdown import MoneyPaused
 from advancia.core.money import Money
 from advancia.ledger.accounts import AccountKey
 from advancia.ledger.driver import one_row
@@ -29,6 +30,7 @@ OTHER_CONTENT = "LG409"
 MALFORMED = "LG422"
 POSTED_BEFORE = "LG423"
 TOO_LARGE = "22003"
+PAUSED = "LG503"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +70,7 @@ def post(
     Raises `InsufficientFunds`, `ReferenceConflict`, and `MalformedPosting` for what can never be right,
     which includes a second posting in one database transaction. After any of them the caller's unit of
     work must be rolled back; nothing has moved and the reference is free. The caller commits.
+    While money is paused, this and all other ways to post raise `MoneyPaused`.
     """
     legs = changes(postings)
     with refusals(reference):
@@ -156,6 +159,8 @@ def refuse(error: DriverError, reference: str) -> None:
         raise ReferenceConflict(reference) from None
     if error.sqlstate in (MALFORMED, POSTED_BEFORE, TOO_LARGE):
         raise MalformedPosting(error.diag.message_primary) from None
+    if error.sqlstate == PAUSED:
+        raise MoneyPaused from None
 
 
 def insufficient_funds(told: Mapping[str, Any]) -> InsufficientFunds:

@@ -116,18 +116,21 @@ def _limit_reached(refusal: LimitReached) -> Response:
     return limits.come_back(_answer(429, Words(WORDS[429].title, str(refusal))), refusal)
 
 
-def _busy(error: Busy) -> Response:
-    response = _answer(503, Words("We are busy", str(error)))
-    response.headers["Retry-After"] = str(RETRY_SECONDS)
+def come_back_later(words: Words, *, seconds: int = RETRY_SECONDS) -> Response:
+    """A 503 in these words, which tells programs as well when to ask again."""
+    response = _answer(503, words)
+    response.headers["Retry-After"] = str(seconds)
     return response
+
+
+def _busy(error: Busy) -> Response:
+    return come_back_later(Words("We are busy", str(error)))
 
 
 def _without_database(error: Exception) -> Response:
     """Not answering, or no connection to be had: nothing is wrong with the request, which may come again."""
     _log.error("database_unreachable", exc_info=error, route=_route())
-    response = _answer(503, WORDS[503])
-    response.headers["Retry-After"] = str(RETRY_SECONDS)
-    return response
+    return come_back_later(WORDS[503])
 
 
 def _unexpected(error: Exception) -> Response:
