@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 ROOT = Path(__file__).resolve().parent.parent
 EMBEDDED_FILE = "embedded.json"
+PROOFS_LOG = "BACKUP_RESTORE_TEST_LOG.txt"
 SECRET_KEY_BYTES = 32
 DIFFERENT_CHARACTERS = 10  # fewer, and the key was typed by hand
 KEY_ID = re.compile(r"[A-Za-z0-9_.-]{1,32}")
@@ -27,6 +28,7 @@ SEAL_KEY = re.compile(r"(?:[0-9a-fA-F]{2}){32,}")
 MERCHANT = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 CRYPTOMUS_ADDRESS = "91.227.144.54"
 FIELD_KEY = re.compile(r"[0-9a-fA-F]{64}")
+_VALUE = re.compile(r"^([A-Z0-9_]+) (?:is|names) (['\"]).*\2: ", re.DOTALL)  # as a problem quotes it
 AGE_RECIPIENT = re.compile(r"age1[02-9ac-hj-np-z]{58}")
 BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](?:/[A-Za-z0-9_.=/-]*)?")
 
@@ -75,6 +77,8 @@ NAMES = (
     "BACKUP_S3_SECRET",
     "BACKUP_S3_READ_KEY_ID",
     "BACKUP_S3_READ_SECRET",
+    "BACKUP_SCRATCH_URL",
+    "BACKUP_LOG",
 )
 
 
@@ -102,6 +106,8 @@ class BackupSettings:
     s3_secret: str | None = field(repr=False)
     s3_read_key_id: str | None  # a second credential, which reads; the first need not
     s3_read_secret: str | None = field(repr=False)
+    scratch_url: str | None = field(repr=False)  # a server for proofs, instead of a cluster of their own
+    log: Path  # where the proofs write a line each
 
 
 @dataclass(frozen=True)
@@ -161,6 +167,25 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
     Raises `ConfigError`, whose text names each wrong setting and says how to mend it.
     """
     return _Reader(os.environ if environ is None else environ).settings()
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What would stop a start: which setting, and how to mend it, without its value."""
+
+    name: str
+    words: str
+
+
+def problems_in_production(environ: Mapping[str, str] | None = None) -> list[Problem]:
+    """What production would say to the present settings, those of embedded servers included."""
+    present = _Reader(os.environ if environ is None else environ)
+    reader = _Reader({**present.embedded, **present.environ, "ADVANCIA_ENV": Environment.PRODUCTION.value})
+    try:
+        reader.settings()
+    except ConfigError:
+        return [Problem(each.split(" ", 1)[0], _VALUE.sub(r"\1 is wrong: ", each)) for each in reader.problems]
+    return []
 
 
 def var_folder(environ: Mapping[str, str] | None = None) -> Path:
@@ -446,6 +471,8 @@ class _Reader:
             s3_secret=self.get("BACKUP_S3_SECRET"),
             s3_read_key_id=self.get("BACKUP_S3_READ_KEY_ID"),
             s3_read_secret=self.get("BACKUP_S3_READ_SECRET"),
+            scratch_url=self._database("BACKUP_SCRATCH_URL", needed=False),
+            log=Path(self.get("BACKUP_LOG") or self.var / PROOFS_LOG),
         )
 
     def _backup_target(self) -> str | None:
