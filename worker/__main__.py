@@ -23,7 +23,7 @@ WORKER_TTL = 30
 MAINTENANCE_SECONDS = 10
 MONITORING_SECONDS = 5
 # Where processors are short, people at their pages go first.
-NICENESS = 5
+NICENESS = 15
 
 _log = log.logger(__name__)
 

@@ -26,7 +26,8 @@ from worker import queue as bell
 from worker import tasks
 
 HANDS = 8
-BATCH = 100
+BATCH = 100  # rows at most
+BREATH_SECONDS = 0.1  # between two batches, so that the next one is worth it; the first one begins at once
 LOOK_SECONDS = 0.02  # until free hands are given new work, at the latest
 LINGER_SECONDS = (
     0.1  # after the last job: where rows come steadily, to look again costs less than another ring
@@ -66,6 +67,8 @@ class Crew:
         self._pool = ThreadPoolExecutor(hands, thread_name_prefix="hand")
         self._runs: dict[Future[None], Run] = {}
         self._looks = count(1)
+        self._next_batch = 0.0  # not before that moment
+        self._next_batch = 0.0  # not before that moment
 
     def work_off(self, *, seconds: float = SHIFT_SECONDS) -> None:
         """Run what is due until there is nothing left, or for so many seconds; what has begun may still go on then."""
@@ -90,7 +93,7 @@ class Crew:
         if not self._free:
             return
         with unit_of_work() as session:
-            batch = [] if self._runs_a_batch else outbox.claim_due(session, lane=Lane.BATCH, limit=BATCH)
+            batch = self._claim_batch(session)
             is_batch = len(batch) >= tasks.FEWEST_TOGETHER
             singles = self._claim_singles(session, hands=self._free - (1 if is_batch else len(batch)))
         if is_batch:
@@ -98,12 +101,28 @@ class Crew:
         for claim in singles if is_batch else batch + singles:
             self._begin(claim)
 
+    def _claim_batch(self, session: Session) -> list[Claim]:
+        if self._runs_a_batch or time.monotonic() < self._next_batch:
+            return []
+        claims = outbox.claim_due(session, lane=Lane.BATCH, limit=BATCH)
+        if claims:
+            self._next_batch = time.monotonic() + BREATH_SECONDS
+        return claims
+
+    def _claim_batch(self, session: Session) -> list[Claim]:
+        if self._runs_a_batch or time.monotonic() < self._next_batch:
+            return []
+        claims = outbox.claim_due(session, lane=Lane.BATCH, limit=BATCH)
+        if claims:
+            self._next_batch = time.monotonic() + BREATH_SECONDS
+        return claims
+
     def _claim_singles(self, session: Session, *, hands: int) -> list[Claim]:
         """What has to be run by itself; letters last, but for one now and then."""
         claims = []
         if next(self._looks) % LETTERS_TURN == 0 and hands > 0:
             claims += outbox.claim_due(session, lane=Lane.LETTERS, limit=1)
-        for lane in (Lane.FIRST, *([] if self._runs_a_batch else [Lane.LETTERS])):
+        for lane in (Lane.FIRST, *([] if self._is_in_a_storm else [Lane.LETTERS])):
             if len(claims) < hands:
                 claims += outbox.claim_due(session, lane=lane, limit=hands - len(claims))
         return claims
@@ -112,6 +131,11 @@ class Crew:
         """All of them in one hand, a kind after the other."""
         future = self._pool.submit(_carry_out_batch, self._app, batch)
         self._runs[future] = Run(batch[0], time.monotonic(), is_batch=True)
+
+    @property
+    def _is_in_a_storm(self) -> bool:
+        """Whether a batch is run, or another may just have come together."""
+        return self._runs_a_batch or time.monotonic() < self._next_batch + BREATH_SECONDS
 
     @property
     def _runs_a_batch(self) -> bool:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import Any
+from uuid import UUID
 
 from advancia import ledger
 from advancia.core import outbox
@@ -53,13 +55,7 @@ def credit(session: Session, deposit: Deposit, arrival: Arrival) -> str:
     deposit.credited = Decimal(arrival.amount.minor)
     session.flush()
     _post(session, deposit, arrival)
-    outbox.put(
-        session,
-        Job.SEND_EMAIL,
-        template="deposit_paid",
-        user_id=deposit.user_id,
-        facts={"deposit_id": str(deposit.id), "amount": str(arrival.amount)},
-    )
+    outbox.put(session, Job.SEND_EMAIL, **letter_about(deposit.id, deposit.user_id, arrival.amount))
     return "credited"
 
 
@@ -82,6 +78,18 @@ def set_aside(session: Session, deposit: Deposit, arrival: Arrival, reason: str)
     return f"waits for staff: {reason}"
 
 
+def letter_about(deposit_id: UUID, user_id: int, amount: Money) -> dict[str, Any]:
+    """What the job is told that writes to the customer about their credit."""
+    facts = {"deposit_id": str(deposit_id), "amount": str(amount)}
+    return {"template": "deposit_paid", "user_id": user_id, "facts": facts}
+
+
+def postings_of(provider: str, user_id: int, arrival: Arrival) -> list[ledger.Posting]:
+    """All that has come is the customer's, and the fee, if it is known, the house's."""
+    came = ledger.Posting(ledger.clearing(provider), ledger.available(user_id), arrival.amount)
+    return [came, *([fee_posting(provider, arrival.fee)] if arrival.fee else [])]
+
+
 def fee_posting(provider: str, fee: Money) -> ledger.Posting:
     """What a provider keeps for itself: it lies there for us no longer, and is the house's cost."""
     return ledger.Posting(ledger.house("fees"), ledger.clearing(provider), fee)
@@ -99,15 +107,11 @@ def book_fee(session: Session, *, reference: str, provider: str, fee: Money) -> 
 
 
 def _post(session: Session, deposit: Deposit, arrival: Arrival) -> None:
-    came = ledger.Posting(
-        ledger.clearing(deposit.provider), ledger.available(deposit.user_id), arrival.amount
-    )
-    fee = [fee_posting(deposit.provider, arrival.fee)] if arrival.fee else []
     ledger.post(
         session,
         reference=f"deposit:{deposit.id}",
         kind="deposit",
-        postings=[came, *fee],
+        postings=postings_of(deposit.provider, deposit.user_id, arrival),
         meta={"provider": deposit.provider},
     )
     if arrival.fee is None:

@@ -93,7 +93,7 @@ def verify_event(
         raise BadSignature("The signature is not ours.")
     if abs(now.timestamp() - int(signed_at)) > tolerance:
         raise BadSignature(f"The signature is more than {tolerance} seconds away from now.")
-    return _event(raw)
+    return read_event(raw)
 
 
 def deposit_id_in(metadata: object) -> UUID | None:
@@ -125,7 +125,8 @@ def _signed_with_any(raw: bytes, signed_at: str, signatures: Sequence[str], secr
     return matches
 
 
-def _event(raw: bytes) -> Event:
+def read_event(raw: bytes) -> Event:
+    """Read an event whose signature was verified. Raises `MalformedEvent`."""
     try:
         body = json.loads(raw)
         event = _thin_event(body) if str(body.get("object")).startswith("v2.") else _full_event(body)

@@ -64,6 +64,7 @@ _ROW = (
     WebhookEvent.outcome, WebhookEvent.received_at, WebhookEvent.settled_at,
 )  # fmt: skip
 
+_BODIES = "select id, provider, kind, body from webhook_event where id = any(%s)"
 _EVENTS = table_of(WebhookEvent).c
 _STORED = select(_EVENTS.id, _EVENTS.provider, _EVENTS.kind, _EVENTS.object_id, _EVENTS.state).where(
     _EVENTS.id == bindparam("wanted")
@@ -86,6 +87,12 @@ def arrival_of(session: Session, *, provider: str, kind: str, object_id: str) ->
         )
     )
     return came
+
+
+def bodies(session: Session, event_ids: list[int]) -> dict[int, tuple[str, str, bytes]]:
+    """By their ids, of which provider and kind these events are, and what they brought; unknown ids are left out."""
+    rows = session.connection().exec_driver_sql(_BODIES, (event_ids,))
+    return {event_id: (provider, kind, body) for event_id, provider, kind, body in rows}
 
 
 def inbox(

@@ -32,6 +32,10 @@ _SETTLE = (
     .where(_EVENTS.c.id == bindparam("settled"))
     .values(state=bindparam("state"), outcome=bindparam("outcome"), settled_at=func.now())
 )
+_SETTLE_APPLIED = """
+    update webhook_event set state = 'applied', outcome = told.outcome, settled_at = now()
+    from unnest(%s::bigint[], %s::text[]) told (id, outcome) where webhook_event.id = told.id
+"""
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,12 @@ def settle(session: Session, event_id: int, *, state: str, outcome: str) -> None
     """Write down that the event was `applied`, `ignored` or `parked`, and in a few words why."""
     told = {"settled": event_id, "state": state, "outcome": outcome[:LONGEST_TEXT]}
     session.connection().execute(_SETTLE, told)
+
+
+def settle_applied(session: Session, outcomes: Mapping[int, str]) -> None:
+    """Write down of many events at once that they were `applied`, and in a few words what that did."""
+    words = [outcome[:LONGEST_TEXT] for outcome in outcomes.values()]
+    session.connection().exec_driver_sql(_SETTLE_APPLIED, (list(outcomes), words))
 
 
 def note_failure(session: Session, event_id: int, *, attempt: int, error: str) -> None:

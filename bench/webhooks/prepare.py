@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -27,6 +26,7 @@ from advancia.web.public import TERMS_VERSION
 CENTS = 4000
 AT_ONCE = 1000
 READERS = 4
+PAID_A_SECOND = 50  # of the payments that the storm tells of; Stripe takes some hundred calls a second
 
 
 def customers(app: Flask, count: int) -> list[int]:
@@ -69,17 +69,31 @@ def events(app: Flask, user_ids: list[int], count: int, file: Path) -> list[UUID
     deposit_ids = [uuid4() for _ in range(count)]
     store = Store(settings.var / "sandbox" / "sandbox.sqlite3")
     store.subscribed = frozenset()  # the events are ours to send
-    checkouts = Checkouts(store, clock=utcnow, base_url=str(settings.sandbox_url))
+    clock = _Clock(utcnow() - timedelta(seconds=count / PAID_A_SECOND))
+    checkouts = Checkouts(store, clock=clock, base_url=str(settings.sandbox_url))
     with store.transaction():
-        paid = [_paid(checkouts, deposit_id) for deposit_id in deposit_ids]
+        paid = []
+        for deposit_id in deposit_ids:
+            paid.append((_paid(checkouts, deposit_id), clock()))
+            clock.time += timedelta(seconds=1 / PAID_A_SECOND)
     store.close()
     with file.open("w", encoding="utf-8") as lines:
-        lines.writelines(json.dumps(_event(each)) + "\n" for each in paid)
-    rows = list(_rows(deposit_ids, user_ids, [each["id"] for each in paid]))
+        lines.writelines(json.dumps(_event(checkout, at)) + "\n" for checkout, at in paid)
+    rows = list(_rows(deposit_ids, user_ids, [checkout["id"] for checkout, _ in paid]))
     with app.app_context(), unit_of_work() as session:
         for first in range(0, count, AT_ONCE):
             session.execute(insert(Deposit), rows[first : first + AT_ONCE])
     return deposit_ids
+
+
+class _Clock:
+    """Tells the time that it is set to."""
+
+    def __init__(self, time: datetime) -> None:
+        self.time = time
+
+    def __call__(self) -> datetime:
+        return self.time
 
 
 def _paid(checkouts: Checkouts, deposit_id: UUID) -> dict[str, Any]:
@@ -109,13 +123,13 @@ def _paid(checkouts: Checkouts, deposit_id: UUID) -> dict[str, Any]:
     return checkouts.pay(opened["id"])
 
 
-def _event(checkout: dict[str, Any]) -> dict[str, str]:
+def _event(checkout: dict[str, Any], at: datetime) -> dict[str, str]:
     event_id = f"evt_{uuid4().hex}"
     body = {
         "id": event_id,
         "object": "event",
         "api_version": API_VERSION,
-        "created": int(time.time()),
+        "created": int(at.timestamp()),
         "data": {"object": {name: value for name, value in checkout.items() if name != "sandbox"}},
         "livemode": False,
         "pending_webhooks": 1,

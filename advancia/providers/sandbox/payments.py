@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from advancia.providers.sandbox.errors import ApiError
-from advancia.providers.sandbox.objects import OURS, announce, expanded, found, new_id, whole
+from advancia.providers.sandbox.objects import OURS, announce, expanded, found, listed, new_id, whole
 from advancia.providers.sandbox.store import Store
 
 _FEE_PER_MILLE, _FEE_FIXED = 29, 30

@@ -93,6 +93,14 @@ class Mischief:
 
 _COLUMNS = "id, type, body, made, due, tries, answer, problem, url, copies"
 _DELIVERY = f"SELECT {_COLUMNS} FROM event"
+# In the words of the index `object_made`.
+_MADE_BETWEEN = """
+    SELECT body FROM object
+    WHERE substr(id, 1, instr(id, '_')) = ? AND json_extract(body, '$.created') BETWEEN ? AND ?
+        AND (? IS NULL OR (json_extract(body, '$.created'), id) <
+            (SELECT json_extract(body, '$.created'), id FROM object WHERE id = ?))
+    ORDER BY json_extract(body, '$.created') DESC, id DESC LIMIT ?
+"""
 # What files of older simulations lack.
 _ADDED = {"url": "TEXT", "copies": "INTEGER NOT NULL DEFAULT 1"}
 
@@ -155,20 +163,8 @@ class Store:
         self, prefix: str, since: int, until: int, *, after: str | None, limit: int
     ) -> list[dict[str, Any]]:
         """The objects whose id begins so and which were made within those seconds, newest first; `after` that one."""
-        earlier, values = "", []
-        if after is not None:
-            earlier = (
-                "AND (json_extract(body, '$.created'), id) < "
-                "(SELECT json_extract(body, '$.created'), id FROM object WHERE id = ?) "
-            )
-            values = [after]
         with self._lock:
-            rows = self._db.execute(
-                "SELECT body FROM object WHERE substr(id, 1, instr(id, '_')) = ? "  # noqa: S608 - a fixed text
-                f"AND json_extract(body, '$.created') BETWEEN ? AND ? {earlier}"
-                "ORDER BY json_extract(body, '$.created') DESC, id DESC LIMIT ?",
-                (prefix, since, until, *values, limit),
-            ).fetchall()
+            rows = self._db.execute(_MADE_BETWEEN, (prefix, since, until, after, after, limit)).fetchall()
         return [json.loads(body) for (body,) in rows]
 
     def object_count(self, prefix: str) -> int:
