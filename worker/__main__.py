@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import socket
+from typing import Any
 
 from redis.exceptions import ConnectionError as QueueGone
 from rq import SimpleWorker
@@ -28,13 +29,21 @@ NICENESS = 15
 _log = log.logger(__name__)
 
 
+class Worker(SimpleWorker):
+    """RQ's, which says that it lives to us as well: while it waits for a ring, and after each."""
+
+    def heartbeat(self, *words: Any, **more: Any) -> None:
+        super().heartbeat(*words, **more)
+        crew.PULSE.beat()
+
+
 def main() -> None:
     app = create_app()
     os.nice(NICENESS)
     tasks.functions()
     redis = bell.connection(app.extensions["settings"])
     with app.app_context():
-        worker = SimpleWorker(
+        worker = Worker(
             [bell.queue(redis)],
             name=f"{socket.gethostname()}-{os.getpid()}",
             connection=redis,
@@ -53,6 +62,7 @@ def main() -> None:
             ) from None
         finally:
             crew.finish()
+            crew.PULSE.stop()
 
 
 if __name__ == "__main__":

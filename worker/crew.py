@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from advancia.core import log, outbox
 from advancia.core.db import Session, unit_of_work
+from advancia.core.heartbeats import Pulse
 from advancia.core.outbox import Claim, Lane
 from worker import queue as bell
 from worker import tasks
@@ -35,6 +36,7 @@ LINGER_SECONDS = (
 LETTERS_TURN = 10  # looks, of which one takes a letter first, so that they do not wait for ever
 SHIFT_SECONDS = 10.0  # for one ring: so often the worker tells that it lives, and hears that it is to stop
 TOO_LONG = 70  # the exit code
+PULSE = Pulse("worker")  # of this process; whoever keeps its main loop going beats it
 
 _log = log.logger(__name__)
 _crews: dict[int, Crew] = {}  # one in each process
@@ -74,6 +76,7 @@ class Crew:
         """Run what is due until there is nothing left, or for so many seconds; what has begun may still go on then."""
         begun = busy = time.monotonic()
         while (now := time.monotonic()) < begun + seconds:
+            PULSE.beat()
             self._look_after_runs()
             self._begin_what_is_due()
             if short := self._short_runs():
@@ -156,6 +159,7 @@ class Crew:
         future = self._begin(claim)
         while self._runs[future].is_short and not future.done():
             wait([future], timeout=1.0)
+            PULSE.beat()
             self._end_if_overdue(self._runs[future])
         return True
 

@@ -18,6 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from advancia.app import create_app
 from advancia.core import log, outbox
 from advancia.core.db import Session, db
+from advancia.core.heartbeats import Pulse
 from worker import queue as bell
 
 SWEEP_SECONDS = 2.0
@@ -30,6 +31,7 @@ _log = log.logger(__name__)
 def run(app: Flask, stop: threading.Event) -> None:
     """Ring until `stop` is set; trouble with either server is logged, waited out and tried again."""
     settings = app.extensions["settings"]
+    pulse = Pulse("relay")
     while not stop.is_set():
         try:
             with (
@@ -37,10 +39,12 @@ def run(app: Flask, stop: threading.Event) -> None:
                 bell.connection(settings) as redis,
             ):
                 listener.execute("LISTEN outbox")
-                _ring_and_wait(app, bell.queue(redis), listener, stop)
+                _ring_and_wait(app, bell.queue(redis), listener, pulse, stop)
         except (psycopg.Error, DBAPIError, RedisError, OSError) as trouble:
             _log.warning("relay_waits", trouble=f"{type(trouble).__name__}: {trouble}")
             stop.wait(TROUBLE_SECONDS)
+    with app.app_context():
+        pulse.stop()
 
 
 def ring_if_due(session: Session, doorbell: Queue) -> bool:
@@ -51,10 +55,13 @@ def ring_if_due(session: Session, doorbell: Queue) -> bool:
     return True
 
 
-def _ring_and_wait(app: Flask, doorbell: Queue, listener: psycopg.Connection, stop: threading.Event) -> None:
+def _ring_and_wait(
+    app: Flask, doorbell: Queue, listener: psycopg.Connection, pulse: Pulse, stop: threading.Event
+) -> None:
     while not stop.is_set():
         with app.app_context():
             ring_if_due(db.session(), doorbell)
+            pulse.beat()
         # One ring is enough for all rows that come within a breath.
         stop.wait(BREATH_SECONDS)
         for _new in listener.notifies(timeout=SWEEP_SECONDS, stop_after=1):

@@ -15,10 +15,11 @@ from flask import Flask
 from sqlalchemy.exc import DBAPIError
 
 from advancia.app import create_app
-from advancia.core import context, log, outbox
+from advancia.core import alarms, context, log, recurring
 from advancia.core.clock import utcnow
-from advancia.core.db import unit_of_work
-from advancia.core.recurring import TABLE
+from advancia.core.db import Session, unit_of_work
+from advancia.core.heartbeats import Pulse
+from advancia.core.recurring import Turn
 
 LOCK = 4_201_970  # any number, the same in every clock
 TICK_SECONDS = 5.0
@@ -29,29 +30,47 @@ _log = log.logger(__name__)
 def run(app: Flask, stop: threading.Event) -> None:
     """Be the clock, or wait to become it, until `stop` is set."""
     settings = app.extensions["settings"]
+    pulse = Pulse("clock")
     while not stop.is_set():
         try:
             with psycopg.connect(settings.database_url, autocommit=True) as guard:
-                _tick_while_ours(app, guard, stop)
+                _tick_while_ours(app, guard, pulse, stop)
         except (psycopg.Error, DBAPIError) as trouble:
             _log.warning("clock_waits", trouble=f"{type(trouble).__name__}: {trouble}")
         stop.wait(TICK_SECONDS)
+    with app.app_context():
+        pulse.stop()
 
 
 def put_due_work(now: datetime) -> int:
     """Put every line whose turn has come and was not put before; return how many.
 
-    What was missed during a long pause is put once.
+    What was missed during a long pause is put once, and sounds an alarm until the next turn comes in time.
     """
+    with unit_of_work() as session:
+        due = recurring.turns_due(session, now)
     put = 0
-    for line in TABLE:
+    for turn in due:
         with context.bound_request_id(None), unit_of_work() as session:
-            turn = line.last_turn(now)
-            put += outbox.put_once(session, line.job, unique_key=f"{line.job.value}@{turn:%Y-%m-%dT%H:%M}")
+            put += recurring.put(session, turn, now)
+            _tell_whether_missed(session, turn, now)
     return put
 
 
-def _tick_while_ours(app: Flask, guard: psycopg.Connection, stop: threading.Event) -> None:
+def _tell_whether_missed(session: Session, turn: Turn, now: datetime) -> None:
+    what, about = "clock.missed", turn.line.job.value
+    if not turn.was_missed:
+        alarms.clear(session, what=what, about=about)
+        return
+    due = now - turn.late
+    words = (
+        f"“{turn.line.words}” was due on {due:%-d %B at %H:%M} UTC and was not begun: the clock was away. "
+        "It is caught up now, once."
+    )
+    alarms.sound(session, what=what, about=about, words=words)
+
+
+def _tick_while_ours(app: Flask, guard: psycopg.Connection, pulse: Pulse, stop: threading.Event) -> None:
     row = guard.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
     if not row or not row[0]:
         return
@@ -60,6 +79,7 @@ def _tick_while_ours(app: Flask, guard: psycopg.Connection, stop: threading.Even
         guard.execute("SELECT 1")  # raises once the connection, and with it the lock, is gone
         with app.app_context():
             put_due_work(utcnow())
+            pulse.beat()
         stop.wait(TICK_SECONDS)
 
 

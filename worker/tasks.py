@@ -10,9 +10,10 @@ from __future__ import annotations
 import importlib
 import pkgutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from flask import current_app
@@ -46,6 +47,7 @@ class Task:
     claim: Claim
     is_finished: bool = False
     outcome: str | None = None  # what there is to say of the run, for staff; written down when it ends well
+    begun: float = field(default_factory=time.monotonic)
 
     @property
     def secret(self) -> dict[str, Any]:
@@ -70,7 +72,8 @@ class Task:
 
     def note_outcome(self, session: Session) -> None:
         if self.outcome is not None:
-            outbox.note_outcome(session, self.claim.outbox_id, self.outcome)
+            seconds = time.monotonic() - self.begun
+            outbox.note_outcome(session, self.claim.outbox_id, self.outcome, seconds=seconds)
 
     @contextmanager
     def kept(self, *, every: float = outbox.PATIENCE.total_seconds() / 3) -> Iterator[None]:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     CTE,
     BigInteger,
     ColumnElement,
+    Double,
     Identity,
     Index,
     Integer,
@@ -102,6 +103,7 @@ class OutboxRow(Model):
         ),
         Index("ix_outbox_parked", "parked_at", postgresql_where=text("parked_at IS NOT NULL")),
         Index("ix_outbox_done", "done_at", postgresql_where=text("done_at IS NOT NULL")),
+        Index("ix_outbox_recurring", "kind", "id", postgresql_where=text("unique_key IS NOT NULL")),
         # Most rows are updated three times within a second; room in the page keeps that cheap.
         {"postgresql_with": {"fillfactor": 70}},
     )
@@ -117,8 +119,9 @@ class OutboxRow(Model):
     unique_key: Mapped[str | None] = mapped_column(Text, unique=True)
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     last_error: Mapped[str | None] = mapped_column(Text)
-    # What a job that ended well had to say.
+    # What a job that ended well had to say, and for how long it was at work.
     outcome: Mapped[str | None] = mapped_column(Text)
+    seconds: Mapped[float | None] = mapped_column(Double)
     created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     available_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     handed_at: Mapped[Timestamp | None]
@@ -234,10 +237,12 @@ def mark_done(session: Session, outbox_id: int) -> bool:
     return session.connection().exec_driver_sql(_MARK_DONE, (outbox_id,)).first() is not None
 
 
-def note_outcome(session: Session, outbox_id: int, outcome: str) -> None:
-    """Write down what a job that ends well has to say; staff read it."""
+def note_outcome(session: Session, outbox_id: int, outcome: str, *, seconds: float) -> None:
+    """Write down what a job that ends well has to say, and for how long it was at work; staff read it."""
     session.execute(
-        update(OutboxRow).where(OutboxRow.id == outbox_id).values(outcome=outcome[:LONGEST_OUTCOME])
+        update(OutboxRow)
+        .where(OutboxRow.id == outbox_id)
+        .values(outcome=outcome[:LONGEST_OUTCOME], seconds=seconds)
     )
 
 

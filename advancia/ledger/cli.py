@@ -11,9 +11,10 @@ from typing import Any
 import click
 from flask import current_app
 from flask.cli import AppGroup
+from sqlalchemy.exc import DBAPIError
 
-from advancia.core.db import db
-from advancia.ledger import check, horizon, seals
+from advancia.core.db import db, unit_of_work
+from advancia.ledger import check, horizon, proofs, seals
 from advancia.ledger.check import LedgerReport, Progress
 from advancia.ledger.export_cli import export_command
 
@@ -49,6 +50,8 @@ def check_command(*, full: bool, heads: tuple[str, ...], as_json: bool) -> None:
         except horizon.HeldBack as trouble:
             click.echo(f"It cannot be told now: {trouble}", err=True)
             sys.exit(COULD_NOT_TELL)
+    if full:
+        _note(report)
     click.echo(_json(report) if as_json else _words(report))
     sys.exit(0 if report.is_right else 1)
 
@@ -61,6 +64,15 @@ def seal_command() -> None:
             click.echo(made.chained)
     except (horizon.HeldBack, seals.NoSealKey) as trouble:
         raise click.ClickException(str(trouble)) from None
+
+
+def _note(report: LedgerReport) -> None:
+    """Write down what was found where there is a place for it, which a copy that is only read is not."""
+    try:
+        with unit_of_work() as session:
+            proofs.note(session, report)
+    except DBAPIError as trouble:
+        click.echo(f"It could not be written down: {type(trouble.orig).__name__}", err=True)
 
 
 def _noted(heads: tuple[str, ...]) -> dict[int, str]:

@@ -9,18 +9,22 @@ from datetime import timedelta
 from threading import Event
 
 import pytest
+from sqlalchemy import func, select
 
 from advancia import audit, ledger
 from advancia.app import create_app
 from advancia.config import load_settings
+from advancia.core import alarms, outbox
 from advancia.core.context import Actor
-from advancia.core.db import db
+from advancia.core.db import db, unit_of_work
+from advancia.core.jobs import Job
 from advancia.core.money import Money
+from advancia.core.outbox import OutboxRow
 from advancia.ledger import check, sealed, seals
 from advancia.ledger.horizon import HeldBack
 from tests.conftest import SEAL_SECRET
 from tests.ledger.conftest import Bank, race
-from worker.jobs.ledger import seal_ledger
+from worker import tasks
 
 OLD = ("old", b"o" * 32)
 NEW = ("new", b"n" * 32)
@@ -252,14 +256,49 @@ def test_what_is_not_sealed_yet_is_seen(scratch):
 def test_the_job_seals_with_the_key_of_the_settings_and_says_the_heads(scratch, capsys):
     pay_in(scratch, 2)
     app = create_app(load_settings(scratch.environ | {"LOG_LEVEL": "INFO"}))
-    with app.app_context():
-        seal_ledger(None)
-        db.session.rollback()
-        db.engine.dispose()
+    work_off_job(app, Job.SEAL_LEDGER)
     with scratch.session() as session:
         (made,) = seals.seals(session)
     assert seals.is_signed(made, {"test": bytes.fromhex(SEAL_SECRET)})
     assert made.chained in capsys.readouterr().err
+    assert outcome_of(scratch) == "1 seal made."
+
+
+def test_a_broken_chain_sounds_an_alarm_until_it_is_mended(scratch):
+    pay_in(scratch, 1)
+    app = create_app(load_settings(scratch.environ))
+    work_off_job(app, Job.SEAL_LEDGER)
+    right = sealed_of(scratch, 1)
+    forge(scratch, replace(right, signature=bytes(32)))
+    pay_in(scratch, 1)
+    work_off_job(app, Job.SEAL_LEDGER)
+    with scratch.session() as session:
+        (alarm,) = alarms.open_alarms(session)
+    assert (alarm.what, alarm.words) == ("ledger.seal", outcome_of(scratch))
+    forge(scratch, right)
+    work_off_job(app, Job.SEAL_LEDGER)
+    with scratch.session() as session:
+        assert alarms.open_alarms(session) == []
+
+
+def work_off_job(app, job: Job) -> None:
+    """Have the job run as the worker runs it."""
+    with app.app_context():
+        with unit_of_work() as session:
+            outbox.put(session, job)
+            row = session.scalars(select(func.max(OutboxRow.id)).where(OutboxRow.kind == job.value)).one()
+        tasks.perform(row)
+        db.engine.dispose()
+
+
+def outcome_of(scratch) -> str | None:
+    with scratch.session() as session:
+        return session.scalar(
+            select(OutboxRow.outcome)
+            .where(OutboxRow.kind == Job.SEAL_LEDGER.value)
+            .order_by(OutboxRow.id.desc())
+            .limit(1)
+        )
 
 
 def sealed_of(scratch, number: int) -> seals.Seal:
