@@ -23,6 +23,8 @@ from advancia.providers.errors import (
     ProviderRefused,
     ProviderUnavailable,
 )
+from advancia.providers.movements import Movement, Page
+from advancia.providers.stripe_balance import balance_from, page_from
 from advancia.providers.stripe_events import (
     API_VERSION,
     ENABLED_EVENTS,
@@ -304,6 +306,40 @@ class CardGateway:
         with self._translated():
             told = self._client.v1.payouts.retrieve(payout)
         return self._read(payout_from, told)
+
+    def movements(self, *, since: datetime, until: datetime, cursor: str | None = None) -> Page:
+        """What has changed our balance from `since` (included) to `until`: a hundred changes, the newest first.
+
+        Nothing of a page is left out: one that cannot be read is `ProviderUnavailable` as a whole.
+        """
+        asked: dict[str, Any] = {
+            "created": {"gte": int(since.timestamp()), "lt": int(until.timestamp())},
+            "expand": ["data.source"],
+            "limit": PAGE_SIZE,
+        }
+        return self._moved(asked | ({"starting_after": cursor} if cursor else {}))
+
+    def movements_of(self, source: str) -> list[Movement]:
+        """What one charge, refund, dispute or payout has changed, whenever that was."""
+        return list(self._moved({"source": source, "expand": ["data.source"], "limit": PAGE_SIZE}).movements)
+
+    def charge_of_payment(self, payment_intent: str) -> str | None:
+        """The charge that a payment has led to, which is the source of what it changed."""
+        with self._translated():
+            told = self._client.v1.payment_intents.retrieve(payment_intent)
+        named = told.to_dict().get("latest_charge")
+        return named if isinstance(named, str) else None
+
+    def balance(self) -> dict[str, int]:
+        """What lies there for us by currency, in smallest units: available, or pending."""
+        with self._translated():
+            told = self._client.raw_request("get", "/v1/balance")
+        return self._understood(balance_from, told.data)
+
+    def _moved(self, asked: dict[str, Any]) -> Page:
+        with self._translated():
+            told = self._client.raw_request("get", "/v1/balance_transactions", **asked)
+        return self._understood(page_from, told.data)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -58,6 +58,10 @@ def api(*, store: Store, cards: Cards, faults: Faults, key: str) -> Blueprint:
     bp.post("/checkout/sessions/<thing_id>/expire", endpoint="expire")(once(checkouts.close))
     bp.post("/payment_intents", endpoint="pay")(once(lambda: payments.create(_params())))
     bp.get("/payment_intents", endpoint="payments")(plain(lambda: payments.begun(request.path, _params())))
+    bp.get("/balance_transactions", endpoint="moved")(
+        plain(lambda: cards.balance.history(request.path, _params()))
+    )
+    bp.get("/balance", endpoint="balance")(plain(cards.balance.tell))
     bp.post("/refunds", endpoint="refund")(once(lambda: refunds.create(_params())))
     bp.get("/refunds", endpoint="refunds")(plain(lambda: refunds.of(request.path, _params())))
     bp.get("/disputes", endpoint="disputes")(plain(lambda: disputes.of(request.path, _params())))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from advancia.providers.sandbox.balance import Balance
 from advancia.providers.sandbox.checkouts import Checkouts
 from advancia.providers.sandbox.disputes import Disputes
 from advancia.providers.sandbox.payments import Payments
@@ -18,6 +19,7 @@ class Cards:
     payments: Payments
     refunds: Refunds
     disputes: Disputes
+    balance: Balance
 
     def happen(self, object_id: str, what: str) -> None:
         """Let that happen to a checkout or a refund whose time has come."""

@@ -76,15 +76,18 @@ class Disputes:
                 "object": "payout",
                 "amount": amount,
                 "arrival_date": int(now),
+                "created": int(now),
                 "currency": "usd",
                 "failure_message": None,
                 "livemode": False,
                 "status": "paid",
             }
+            self._store.keep(self._sent(payout, -amount, "payout", now))
             self._store.keep(payout)
             announce(self._store, "payout.paid", payout, now)
             if fails:
                 payout |= {"status": "failed", "failure_message": "The bank account has been closed."}
+                self._store.keep(self._sent(payout, amount, "payout_failure", now))
                 self._store.keep(payout)
                 announce(self._store, "payout.failed", payout, now)
         return payout
@@ -111,13 +114,20 @@ class Disputes:
         dispute["balance_transactions"].append(self._moved(dispute, -dispute["amount"], DISPUTE_FEE, now))
 
     def _moved(self, dispute: dict[str, Any], amount: int, fee: int, now: float) -> dict[str, Any]:
-        return new_balance_transaction(
+        moved = new_balance_transaction(
             amount=amount,
             fee=fee,
             currency=dispute["currency"],
             kind="adjustment",
             source=dispute["id"],
             now=now,
+        )
+        self._store.keep(moved)
+        return moved
+
+    def _sent(self, payout: dict[str, Any], amount: int, kind: str, now: float) -> dict[str, Any]:
+        return new_balance_transaction(
+            amount=amount, fee=0, currency=payout["currency"], kind=kind, source=payout["id"], now=now
         )
 
     def _now(self) -> float:

@@ -7,13 +7,15 @@ from datetime import datetime
 from typing import Any
 
 from advancia.providers.sandbox.errors import ApiError
-from advancia.providers.sandbox.objects import OURS, announce, expanded, found, listed, new_id, whole
+from advancia.providers.sandbox.lists import page_of
+from advancia.providers.sandbox.objects import OURS, announce, expanded, found, new_id, whole
 from advancia.providers.sandbox.store import Store
 
 _FEE_PER_MILLE, _FEE_FIXED = 29, 30
-_USUAL_PAGE, _LARGEST_PAGE = 10, 100
-_LISTED_BY = {"created", "expand", "limit", "starting_after"}
-_FOREVER = 10**12
+# How long after a payment its money may be paid out.
+_AVAILABLE_AFTER = 2 * 24 * 60 * 60
+# As Stripe groups what changes a balance, where that differs from the type.
+_CATEGORY = {"adjustment": "dispute", "payout_failure": "payout_reversal"}
 
 
 def new_balance_transaction(
@@ -24,11 +26,13 @@ def new_balance_transaction(
         "id": new_id("txn"),
         "object": "balance_transaction",
         "amount": amount,
+        "available_on": int(now) + (_AVAILABLE_AFTER if kind == "charge" else 0),
         "created": int(now),
         "currency": currency,
         "fee": fee,
         "fee_details": [{"amount": fee, "currency": currency, "type": "stripe_fee"}] if fee else [],
         "net": amount - fee,
+        "reporting_category": _CATEGORY.get(kind, kind),
         "source": source,
         "status": "pending",
         "type": kind,
@@ -119,29 +123,8 @@ class Payments:
 
     def begun(self, path: str, params: dict[str, Any]) -> dict[str, Any]:
         """A page of the payment intents that were made within `created`, newest first. Raises `ApiError`."""
-        if unknown := sorted(set(params) - _LISTED_BY):
-            raise ApiError(f"The simulation does not list payments by {unknown[0]}.", param=unknown[0])
-        size = whole(params.get("limit", str(_USUAL_PAGE)), "limit")
-        if not 1 <= size <= _LARGEST_PAGE:
-            raise ApiError("Invalid integer: limit must be between 1 and 100.", param="limit")
-        after = params.get("starting_after")
-        if after is not None:
-            found(self._store, after, "payment_intent")
-        since, until = _bounds(params.get("created") or {})
-        things = self._store.made_between("pi_", since, until, after=after, limit=size + 1)
-        inner = [name.removeprefix("data.") for name in params.get("expand") or ()]
-        page = [expanded(self._store, each, inner) for each in things[:size]]
-        return listed(path, page) | {"has_more": len(things) > size}
+        return page_of(self._store, path, params, prefix="pi_", kind="payment_intent")
 
     def retrieve(self, object_id: str, kind: str, params: dict[str, Any]) -> dict[str, Any]:
         """The payment_intent, charge, balance_transaction or customer of that id. Raises `ApiError` (404)."""
         return expanded(self._store, found(self._store, object_id, kind), params.get("expand"))
-
-
-def _bounds(created: Any) -> tuple[int, int]:
-    """From which second to which, both included."""
-    if not isinstance(created, dict) or set(created) - {"gt", "gte", "lt", "lte"}:
-        raise ApiError("Invalid created: give gt, gte, lt or lte.", param="created")
-    bounds = {name: whole(text, f"created[{name}]") for name, text in created.items()}
-    since = max(bounds.get("gte", 0), bounds.get("gt", -1) + 1)
-    return since, min(bounds.get("lte", _FOREVER), bounds.get("lt", _FOREVER + 1) - 1)

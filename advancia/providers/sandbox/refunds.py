@@ -56,11 +56,19 @@ class Refunds:
         """The bank did not take it: the money is ours again."""
         with self._store.transaction():
             refund = found(self._store, refund_id, "refund")
-            refund |= {"status": "failed", "failure_reason": "lost_or_stolen_card"}
+            back = new_balance_transaction(
+                amount=refund["amount"], fee=0, currency=refund["currency"], kind="refund_failure",
+                source=refund_id, now=self._now(),
+            )  # fmt: skip
+            refund |= {
+                "status": "failed",
+                "failure_reason": "lost_or_stolen_card",
+                "failure_balance_transaction": back["id"],
+            }
             charge = found(self._store, refund["charge"], "charge")
             charge |= {"amount_refunded": charge["amount_refunded"] - refund["amount"], "refunded": False}
-            self._store.keep(refund)
-            self._store.keep(charge)
+            for each in (back, refund, charge):
+                self._store.keep(each)
             self._announce(["refund.failed", "refund.updated", "charge.refund.updated"], refund)
 
     def _made(self, charge: dict[str, Any], amount: int, metadata: dict[str, str]) -> dict[str, Any]:

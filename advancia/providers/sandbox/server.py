@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +17,7 @@ from advancia.config import ROOT
 from advancia.core.clock import utcnow
 from advancia.core.log import logger
 from advancia.providers.sandbox.api import api
+from advancia.providers.sandbox.balance import Balance
 from advancia.providers.sandbox.cards import Cards
 from advancia.providers.sandbox.checkouts import SETTLE_SECONDS, Checkouts
 from advancia.providers.sandbox.couriers import Couriers
@@ -87,6 +88,7 @@ class SandboxServer:
             payments=Payments(self._store, clock=clock),
             refunds=Refunds(self._store, **times),
             disputes=Disputes(self._store, clock=clock),
+            balance=Balance(self._store, clock=clock),
         )
         sign = signer(secret)
         self.invoices = Invoices(self._store, base_url=self.url, sign=sign, **times)
@@ -145,6 +147,10 @@ class SandboxServer:
         self._store.deliver_again(event_id, self._clock().timestamp())
         self._couriers.wake()
 
+    def remember(self, things: Iterable[dict[str, Any]]) -> None:
+        """Take over objects as they are, without any of what they would lead to: for histories that tests make up."""
+        self._store.keep_all(things)
+
     def fail_next(self, fault: Fault, times: int = 1) -> None:
         """Let the next API call fail, or the next `times` calls."""
         self._faults.fail_next(fault, times)
@@ -167,7 +173,7 @@ class SandboxServer:
             self._store.clear_timers(object_id)
             kind = (self._store.object(object_id) or {}).get("kind")
             if kind == INVOICE:
-                {"confirm": self.invoices.confirm, "expire": self.invoices.expire}[what](object_id)
+                self.invoices.happen(object_id, what)
             elif kind == PAYOUT:
                 self.payouts.become(object_id, "paid")
             else:

@@ -7,7 +7,7 @@ import random
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -167,6 +167,18 @@ class Store:
             rows = self._db.execute(_MADE_BETWEEN, (prefix, since, until, after, after, limit)).fetchall()
         return [json.loads(body) for (body,) in rows]
 
+    def balances(self, prefix: str, now: int) -> list[tuple[str, int, int]]:
+        """Of the objects whose id begins so: each currency, with the nets that are available by now, and the others."""
+        with self._lock:
+            return self._db.execute(
+                "SELECT json_extract(body, '$.currency'), "
+                "coalesce(sum(json_extract(body, '$.net')) FILTER (WHERE ready), 0), "
+                "coalesce(sum(json_extract(body, '$.net')) FILTER (WHERE NOT ready), 0) "
+                "FROM (SELECT body, coalesce(json_extract(body, '$.available_on'), 0) <= ? AS ready FROM object "
+                "WHERE substr(id, 1, instr(id, '_')) = ?) GROUP BY 1 ORDER BY 1",
+                (now, prefix),
+            ).fetchall()
+
     def object_count(self, prefix: str) -> int:
         """How many objects there are whose id begins so, such as `cs_`."""
         row = self._row("SELECT count(*) FROM object WHERE id LIKE ?", f"{prefix}%")
@@ -179,6 +191,14 @@ class Store:
             thing["id"],
             json.dumps(thing),
         )
+
+    def keep_all(self, things: Iterable[dict[str, Any]]) -> None:
+        """Write many objects at once."""
+        with self.transaction():
+            self._db.executemany(
+                "INSERT OR REPLACE INTO object (id, body) VALUES (?, ?)",
+                ((thing["id"], json.dumps(thing)) for thing in things),
+            )
 
     def set_timer(self, object_id: str, what: str, due: float) -> None:
         self._run(
