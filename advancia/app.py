@@ -31,12 +31,14 @@ from advancia.ops import views as ops
 from advancia.ops.backups import models as _backups  # noqa: F401 - as the trail
 from advancia.ops.cli import demo_cli
 from advancia.ops.commands import app_of_commands
+from advancia.ops.launch import models as _launch  # noqa: F401 - as the trail
+from advancia.ops.launch.cli import launch_check
 from advancia.ops.lockdown_cli import lockdown_cli
 from advancia.ops.secrets.cli import secrets_cli
 from advancia.payments import views as deposits
 from advancia.providers.cryptomus import crypto_gateway_from
 from advancia.providers.stripe import ProviderNotSetUp, gateway_from
-from advancia.reconciliation import models as _reconciliation  # noqa: F401 - as the trail
+from advancia.reconciliation.cli import reconcile_command
 from advancia.wallet import views as wallet
 from advancia.wallet.transfers import views as transfers
 from advancia.web import (
@@ -75,7 +77,7 @@ BLUEPRINTS = (
     ops.bp,
     admin.bp,
 )
-COMMANDS = (ledger_cli, webhooks_cli, staff_cli, demo_cli, secrets_cli, lockdown_cli)
+COMMANDS = (ledger_cli, webhooks_cli, staff_cli, demo_cli, secrets_cli, lockdown_cli, launch_check, reconcile_command)
 TRUST_A_PROXY = (
     "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
     "sign-ins lock out everybody. Set it to the number of your proxies."

@@ -22,8 +22,10 @@ class Job(StrEnum):
     ROLL_UP_LEDGER = "roll_up_ledger"
     SEAL_LEDGER = "seal_ledger"
     SWEEP = "sweep"
+    RECONCILE = "reconcile"
     TELL_OF_LOCK = "tell_of_lock"
     TELL_OF_ALARM = "tell_of_alarm"
+    CHECK_LAUNCH = "check_launch"
     PROVE_BACKUP = "prove_backup"
 
 

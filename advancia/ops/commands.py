@@ -21,7 +21,7 @@ class WrongSettings(click.ClickException):
     exit_code = 2
 
 
-def app_of_commands(groups: Iterable[click.Group], problem: Exception) -> Flask:
+def app_of_commands(groups: Iterable[click.Command], problem: Exception) -> Flask:
     """An app with nothing but commands, for `flask --help` and `flask secrets encrypt`.
 
     Exits with the problem's text when anything else is asked for, such as to serve pages.

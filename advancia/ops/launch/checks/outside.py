@@ -1,0 +1,156 @@
+"""The product as the world sees it: asked over the network at its public address, like any stranger would."""
+
+from __future__ import annotations
+
+import re
+import socket
+import ssl
+from datetime import UTC, datetime
+from http import HTTPStatus
+from http.cookies import SimpleCookie
+
+from advancia.ops.launch.look import ANSWER_SECONDS, Look
+from advancia.ops.launch.registry import Finding, Weight, check, fine, unknown, weak, wrong
+
+PAGE = "/login"
+NOWHERE = "/launch-check/there-is-no-such-page"
+MAILBOX = "/dev/mail"
+NONCE = re.compile(r"'nonce-([A-Za-z0-9_-]{16,})'")
+LEAST_HSTS = 15_552_000  # seconds, half a year
+DAYS_LEFT, DAYS_LOW = 3, 14
+# What a page must not tell: the inside of the program, and what it runs on.
+INSIDES = ("Traceback", "werkzeug", "sqlalchemy", "psycopg", 'File "', "site-packages", "Debugger")
+EXACTLY = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+}
+POLICY = ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'")
+PROXY_TAKES = "A proxy takes or changes them: let it pass the product's own headers."
+
+
+@check("The process answers from outside", weight=Weight.BLOCKER)
+def health(look: Look) -> Finding:
+    answer = look.fetch("/health")
+    if answer.status_code != HTTPStatus.OK or answer.json().get("status") != "ok":
+        return wrong(f"/health answered {answer.status_code}.", "Start the web process, and see its log.")
+    return fine("/health answered ok.")
+
+
+@check("All parts answer from outside", weight=Weight.BLOCKER)
+def api_health(look: Look) -> Finding:
+    answer = look.fetch("/api/health")
+    told = answer.json()
+    remedy = "See Health in the staff pages."
+    if answer.status_code != HTTPStatus.OK or told["status"] == "down":
+        return wrong(f"/api/health answered {answer.status_code}; down: {', '.join(told['down'])}.", remedy)
+    if told["status"] != "ok":
+        return weak(f"/api/health says {told['status']}: {', '.join(told.get('degraded', ()))}.", remedy)
+    return fine(f"/api/health answered ok for {len(told['parts'])} parts.")
+
+
+@check("Pages carry the security headers", weight=Weight.BLOCKER)
+def security_headers(look: Look) -> Finding:
+    first, second = look.fetch(PAGE), look.fetch(PAGE)
+    missing = [name for name, wanted in EXACTLY.items() if first.headers.get(name) != wanted]
+    policy, other = (each.headers.get("Content-Security-Policy", "") for each in (first, second))
+    missing += [f"Content-Security-Policy: {each}" for each in POLICY if each not in policy]
+    nonces = NONCE.search(policy), NONCE.search(other)
+    if not all(nonces) or nonces[0][1] == nonces[1][1]:  # type: ignore[index]
+        missing.append("Content-Security-Policy: a nonce for each answer")
+    if "unsafe-inline" in policy or "unsafe-eval" in policy:
+        missing.append("Content-Security-Policy: nothing unsafe")
+    if _hsts_seconds(first.headers.get("Strict-Transport-Security", "")) < LEAST_HSTS:
+        missing.append("Strict-Transport-Security")
+    if missing:
+        return wrong(f"{PAGE} lacks {'; '.join(missing)}.", f"Serve over https. {PROXY_TAKES}")
+    return fine(f"{PAGE} has a policy with a nonce of its own in each answer, HSTS, and all the others.")
+
+
+@check("Cookies cannot be read or stolen on the way", weight=Weight.BLOCKER)
+def cookies(look: Look) -> Finding:
+    jar: SimpleCookie = SimpleCookie()
+    for each in look.fetch(PAGE).headers.get_list("Set-Cookie"):
+        jar.load(each)
+    if not jar:
+        return unknown(f"{PAGE} set no cookie.", "See whether the proxy takes Set-Cookie away.")
+    lax = [
+        name
+        for name, cookie in jar.items()
+        if not (cookie["secure"] and cookie["httponly"] and cookie["samesite"])
+    ]
+    bare = [name for name in jar if not name.startswith("__Host-")]
+    if lax or bare:
+        return wrong(
+            f"Not Secure, HttpOnly, SameSite and bound to the host: {', '.join(sorted({*lax, *bare}))}.",
+            f"Set PUBLIC_URL to the https address. {PROXY_TAKES}",
+        )
+    return fine(f"{', '.join(jar)}: Secure, HttpOnly, SameSite, bound to the host by its name.")
+
+
+@check("The certificate is good for two weeks", weight=Weight.BLOCKER)
+def certificate(look: Look) -> Finding:
+    host, port = look.address.hostname or "", look.address.port or 443
+    if not look.is_https:
+        return wrong(
+            "There is no TLS at that address.", "End TLS at a proxy, and set PUBLIC_URL to the https address."
+        )
+    remedy = "Renew the certificate, and see why it was not renewed by itself."
+    try:
+        left = _days_left(host, port)
+    except ssl.SSLCertVerificationError as trouble:
+        return wrong(f"The certificate of {host} is not trusted: {trouble.verify_message}.", remedy)
+    except OSError as trouble:
+        return wrong(f"No TLS connection to {host}:{port}: {type(trouble).__name__}.", "See the proxy's log.")
+    words = f"The certificate of {host} is trusted and good for {left} more days."
+    if left < DAYS_LEFT:
+        return wrong(words, remedy)
+    return weak(words, remedy) if left < DAYS_LOW else fine(words)
+
+
+@check("An error page tells nothing of the inside", weight=Weight.BLOCKER)
+def error_page(look: Look) -> Finding:
+    answers = [
+        look.fetch(NOWHERE),
+        look.fetch(f"{NOWHERE}%00"),
+        look.fetch("/login/second-factor?next=%ff%00"),
+    ]
+    told = {word for each in answers for word in INSIDES if word.lower() in each.text.lower()}
+    served = {each.headers.get("Server", "") for each in answers}
+    if answers[0].status_code != HTTPStatus.NOT_FOUND:
+        return wrong(
+            f"{NOWHERE} answered {answers[0].status_code}.", "See what the proxy answers in our place."
+        )
+    if told or look.app.debug:
+        return wrong(
+            f"Error pages show {', '.join(sorted(told)) or 'a debugger'}.", "Start without a debugger."
+        )
+    if any(re.search(r"\d", each) for each in served):
+        return weak("Server tells a version.", "Have the proxy keep its version to itself.")
+    return fine("A missing page and two malformed requests got plain pages, without traceback or version.")
+
+
+@check("The development mailbox is closed", weight=Weight.BLOCKER)
+def mailbox_closed(look: Look) -> Finding:
+    status = look.fetch(MAILBOX).status_code
+    if status != HTTPStatus.NOT_FOUND:
+        return wrong(
+            f"{MAILBOX} answered {status}: anybody can read all mail.", "Set ADVANCIA_ENV=production."
+        )
+    return fine(f"{MAILBOX} answered 404.")
+
+
+def _hsts_seconds(header: str) -> int:
+    found = re.search(r"max-age=(\d{1,12})", header)
+    return int(found[1]) if found else 0
+
+
+def _days_left(host: str, port: int) -> int:
+    with (
+        socket.create_connection((host, port), timeout=ANSWER_SECONDS) as line,
+        ssl.create_default_context().wrap_socket(line, server_hostname=host) as secured,
+    ):
+        ends = ssl.cert_time_to_seconds(str((secured.getpeercert() or {})["notAfter"]))
+    return int((datetime.fromtimestamp(ends, UTC) - datetime.now(UTC)).days)
