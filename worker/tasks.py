@@ -22,6 +22,7 @@ from sqlalchemy import func, update
 from advancia.core import context, log, outbox, outbox_batches
 from advancia.core.db import Session, db, unit_of_work
 from advancia.core.jobs import Job
+from advancia.core.lockdown import MoneyPaused, Watch
 from advancia.core.outbox import Claim, OutboxRow
 from worker import jobs
 
@@ -141,13 +142,17 @@ def perform(outbox_id: int) -> None:
 
 
 def run(claim: Claim) -> None:
-    """Run the job of a try that has just begun, within an app context.
+    """Run the job of a try that has just begun, within an app context; put it off while a lockdown stops it.
 
     Never raises for a job's failure: the row knows what has failed and when it is tried again.
     """
     with context.bound_request_id(claim.request_id):
         try:
-            _run(claim)
+            if not _put_off([claim]):
+                _run(claim)
+        except MoneyPaused:  # only just, while the job was at work
+            db.session.rollback()
+            _put_off([claim], anyhow=True)
         except Exception as error:  # noqa: BLE001 - whatever a job raises is written on its row
             db.session.rollback()
             _note_failure(claim, error)
@@ -162,6 +167,8 @@ def run_batch(claims: list[Claim]) -> None:
     """
     kind, done = claims[0].kind, set[int]()
     try:
+        if _put_off(claims):
+            return
         functions()
         done = _batch_functions[kind](claims)
     except Exception as error:  # noqa: BLE001 - see above
@@ -174,6 +181,17 @@ def run_batch(claims: list[Claim]) -> None:
     finally:
         db.session.remove()
     _log.info("batch_done", job=kind, count=len(claims), left=len(left))
+
+
+def _put_off(claims: list[Claim], *, anyhow: bool = False) -> bool:
+    """Give the rows back for later if a lockdown stops jobs of their kind; tell whether it does."""
+    watch: Watch = current_app.extensions["lockdown"]
+    found = watch.now()
+    is_stopped = anyhow or (found is not None and found.stops(claims[0].kind))
+    if is_stopped:
+        with unit_of_work() as session:
+            outbox.put_off(session, [claim.outbox_id for claim in claims])
+    return is_stopped
 
 
 def _run(claim: Claim) -> None:

@@ -31,7 +31,7 @@ LOOK_AGAIN_SECONDS = 0.5  # so old may be what a process knows
 GOES_ON = frozenset({
     Job.SEND_EMAIL, Job.OPEN_PASSWORD_RESET, Job.ANNOUNCE_FACTOR_RESET, Job.TELL_OF_LOCK, Job.TELL_OF_ALARM,
     Job.CHECK_LEDGER, Job.PROVE_LEDGER, Job.ROLL_UP_LEDGER, Job.SEAL_LEDGER, Job.SWEEP,
-    Job.PROVE_BACKUP,
+    Job.PROVE_BACKUP, Job.RECONCILE,
 })  # fmt: skip
 
 

@@ -52,6 +52,8 @@ LONGEST_OUTCOME = 500
 DIED = "The last try never came to an end: its worker died."
 # How long after the start of a run that has not ended the row counts as lost and is taken again.
 PATIENCE = timedelta(seconds=25)
+# How long what waits for the end of a lockdown is left alone.
+PUT_OFF_FOR = timedelta(seconds=10)
 
 # What every job does is told to the driver as it is: to compose a statement costs more than to carry it out.
 _PUT = """
@@ -256,6 +258,15 @@ def mark_failed(session: Session, outbox_id: int, *, attempt: int, error: str) -
         .values(last_error=error[:2000], handed_at=None, **when)
     )
     return parked
+
+
+def put_off(session: Session, outbox_ids: list[int]) -> None:
+    """Let rows that may not be run now be claimed a little later; the try that had begun counts for none."""
+    session.execute(
+        update(OutboxRow)
+        .where(OutboxRow.id.in_(outbox_ids), OutboxRow.done_at.is_(None), OutboxRow.handed_at.is_not(None))
+        .values(attempts=OutboxRow.attempts - 1, handed_at=None, available_at=func.now() + PUT_OFF_FOR)
+    )
 
 
 def send_again(session: Session, outbox_id: int) -> bool:

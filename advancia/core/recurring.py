@@ -74,6 +74,7 @@ TABLE = (
     Line(Job.CHECK_LEDGER, "*/10 * * * *", "Prove what came since the last check"),
     Line(Job.PROVE_LEDGER, "0 2 * * *", "Prove all of the ledger"),
     Line(Job.RECONCILE, "0 3 * * *", "Hold the books against themselves and the providers'"),
+    Line(Job.PROVE_BACKUP, "30 3 * * 0", "Restore the newest backup beside the product and prove it"),
 )
 
 
