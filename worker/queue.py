@@ -13,7 +13,11 @@ NAME = "advancia"
 WORK_OFF = "worker.crew.work_off"
 JOB_TIMEOUT_SECONDS = 300
 # The full proof reads every entry there ever was: some minutes for each hundred million.
-LONGER_SECONDS = {Job.PROVE_LEDGER.value: 6 * 3600}
+LONGER_SECONDS = {
+    Job.PROVE_LEDGER.value: 6 * 3600,
+    Job.RECONCILE.value: 6 * 3600,
+    Job.PROVE_BACKUP.value: 6 * 3600,
+}
 
 
 def connection(settings: Settings) -> Redis:
