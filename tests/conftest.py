@@ -32,6 +32,9 @@ TEMPLATE = "template_advancia"
 SANDBOX_SECRET = "whsec_sandbox_for_tests"
 SEAL_SECRET = "5ea1" * 16
 FIELD_SECRET = "f1e1d5" * 10 + "f1e1"
+# An age key pair that was made for the tests and guards nothing: the public half is what backups are encrypted for.
+BACKUP_RECIPIENT = "age1uw62kyrvcdy37jzj366adyzs4v4kme8eauvq5jevr335mmplgcjqxqruhn"
+BACKUP_IDENTITY = "AGE-SECRET-KEY-1WCKDYNANAC9XVGL8PKJZJELMDETE0E3GDJJF00RG740GLUP7G7HSD0SM2D"
 
 pytest_plugins = [
     "tests.support.scratch",
@@ -75,6 +78,7 @@ class Servers:
             "SECRET_KEY": "a key for tests, which guards nothing at all",
             "SEAL_KEYS": f"test:{SEAL_SECRET}",
             "FIELD_KEYS": f"test:{FIELD_SECRET}",
+            "BACKUP_RECIPIENTS": BACKUP_RECIPIENT,
             "SANDBOX_URL": "http://127.0.0.1:9",
             "SANDBOX_SECRET": SANDBOX_SECRET,
             "WEB_WORKERS": "1",
