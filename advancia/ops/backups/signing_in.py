@@ -49,7 +49,7 @@ class Person:
 
 
 def somebody(session: Session, settings: Settings) -> Person:
-    """One of the demo's people, as the backup has them; elsewhere a person made for this, in the copy alone. Commits."""
+    """One of the demo's people, as the backup has them; elsewhere somebody made for this in the copy. Commits."""
     if settings.is_dev:
         email, name = demo.PEOPLE[0]
         stored = people.credentials_of(session, email).password_hash
@@ -96,7 +96,7 @@ def web_process(settings: Settings, *, database_url: str, folder: Path) -> Itera
     """A web process on that database for the duration; gives its address. Raises `SignInFailed`."""
     port = _free_port()
     log = folder / "web.log"
-    environ = _environ(settings, database_url=database_url, folder=folder, port=port)
+    environ = environ_of(settings, database_url=database_url, folder=folder, port=port)
     command = [sys.executable, "-m", "flask", "--app", "wsgi", "run", "--no-reload", "--port", str(port)]
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -124,7 +124,8 @@ def _wait_for(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     raise SignInFailed(f"The web process on the copy did not start: {' '.join(last) or 'it gave no reason'}")
 
 
-def _environ(settings: Settings, *, database_url: str, folder: Path, port: int) -> dict[str, str]:
+def environ_of(settings: Settings, *, database_url: str, folder: Path, port: int = 8000) -> dict[str, str]:
+    """The settings of a product on the copy: ours alone are the keys."""
     return {
         "PATH": os.defpath,
         "ADVANCIA_ENV": Environment.TEST.value,
