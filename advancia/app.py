@@ -29,6 +29,7 @@ from advancia.ledger.cli import ledger_cli
 from advancia.ops import dev_views
 from advancia.ops import views as ops
 from advancia.ops.backups import models as _backups  # noqa: F401 - as the trail
+from advancia.ops.backups.cli import backup_cli
 from advancia.ops.cli import demo_cli
 from advancia.ops.commands import app_of_commands
 from advancia.ops.launch import models as _launch  # noqa: F401 - as the trail
@@ -77,7 +78,17 @@ BLUEPRINTS = (
     ops.bp,
     admin.bp,
 )
-COMMANDS = (ledger_cli, webhooks_cli, staff_cli, demo_cli, secrets_cli, lockdown_cli, launch_check, reconcile_command)
+COMMANDS = (
+    ledger_cli,
+    webhooks_cli,
+    staff_cli,
+    demo_cli,
+    secrets_cli,
+    backup_cli,
+    lockdown_cli,
+    launch_check,
+    reconcile_command,
+)
 TRUST_A_PROXY = (
     "TRUSTED_PROXIES is 0, though TLS ends at a proxy: all customers seem to come from its address, and five failed "
     "sign-ins lock out everybody. Set it to the number of your proxies."

@@ -17,6 +17,8 @@ LONGER_SECONDS = {
     Job.PROVE_LEDGER.value: 6 * 3600,
     Job.RECONCILE.value: 6 * 3600,
     Job.PROVE_BACKUP.value: 6 * 3600,
+    Job.BACK_UP.value: 6 * 3600,
+    Job.PRUNE_BACKUPS.value: 3600,
 }
 
 

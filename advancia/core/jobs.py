@@ -27,6 +27,9 @@ class Job(StrEnum):
     TELL_OF_ALARM = "tell_of_alarm"
     CHECK_LAUNCH = "check_launch"
     PROVE_BACKUP = "prove_backup"
+    BACK_UP = "back_up"
+    PRUNE_BACKUPS = "prune_backups"
+    WATCH_BACKUPS = "watch_backups"
 
 
 # Of these, many are worth doing at once: `worker.tasks.batch_job` says how.

@@ -10,9 +10,10 @@ import click
 from flask import Flask
 from flask.cli import FlaskGroup
 
+from advancia.ops.backups.cli import keygen_command
 from advancia.ops.secrets.bundle_cli import decrypt_command, encrypt_command
 
-NEED_NO_SETTINGS = (encrypt_command, decrypt_command)
+NEED_NO_SETTINGS = (encrypt_command, decrypt_command, keygen_command)
 
 
 class WrongSettings(click.ClickException):

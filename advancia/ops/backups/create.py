@@ -19,7 +19,7 @@ from advancia.core.db import Session, db
 from advancia.core.encryption import Keyring
 from advancia.ops.backups import alerts, keys, manifest, queries, running
 from advancia.ops.backups.dump import dumping, program, snapshot_of
-from advancia.ops.backups.errors import BackupFailed, BackupRunning, BackupTrouble, NotSetUp
+from advancia.ops.backups.errors import BackupFailed, BackupRunning, BackupTrouble, NotAllowed, NotSetUp
 from advancia.ops.backups.facts import Facts, facts_of
 from advancia.ops.backups.manifest import Manifest
 from advancia.ops.backups.models import Backup, State, Why
@@ -82,7 +82,8 @@ class _Maker:
                 sink.complete()
             running.insist(lambda session: self._note(session, begun.id, told))
         except BaseException:
-            take_away(self.store, begun.name)
+            with suppress(BackupTrouble):  # without its row, nobody takes it for a backup
+                take_away(self.store, begun.name)
             raise
         _log.info("backup_done", backup=begun.name, bytes=told.stored_bytes, rows=facts.rows)
 
@@ -155,8 +156,7 @@ def take_away(store: Store, name: str) -> bool:
     try:
         store.delete(manifest.manifest_name(name))
         store.delete(manifest.dump_name(name))
-    except BackupTrouble as trouble:
-        _log.warning("backup_parts_left", backup=name, trouble=str(trouble))
+    except NotAllowed:
         return False
     return True
 

@@ -71,9 +71,12 @@ def backups(session: Session, *, before: int | None = None, limit: int = 1000) -
     return [BackupRow(*row) for row in session.execute(chosen)]
 
 
-def backup_row(session: Session, backup_id: int) -> BackupRow | None:
+def row_of(session: Session, backup_id: int) -> BackupRow:
+    """One of them. Raises `NoSuchBackup`."""
     row = session.execute(_rows().where(Backup.id == backup_id)).one_or_none()
-    return BackupRow(*row) if row else None
+    if row is None:
+        raise NoSuchBackup("There is no such backup.")
+    return BackupRow(*row)
 
 
 def under_way(session: Session) -> BackupRow | None:

@@ -23,7 +23,7 @@ from advancia.core.db import Session, db, unit_of_work
 from advancia.ops.backups.errors import BackupFailed, BackupRunning
 from advancia.ops.backups.models import Backup, State, Why
 
-LOCK = 4_201_971  # any number, the same everywhere
+LOCK = 4_201_973  # any number, the same everywhere
 PROGRESS_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0  # for a database that is being restarted
 BETWEEN_TRIES_SECONDS = 0.5
@@ -35,14 +35,13 @@ T = TypeVar("T")
 
 
 @contextmanager
-def only_one(database_url: str) -> Iterator[None]:
-    """Be the one who makes backups. Raises `BackupRunning`."""
+def only_one(database_url: str) -> Iterator[int]:
+    """Be the one who makes backups, and give how many were left by processes that are gone. Raises `BackupRunning`."""
     with psycopg.connect(database_url, autocommit=True, application_name="backup lock") as guard:
         row = guard.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
         if not row or not row[0]:
             raise BackupRunning(running_words(_since()))
-        close_lost()
-        yield
+        yield close_lost()
 
 
 def running_words(since: datetime | None) -> str:
