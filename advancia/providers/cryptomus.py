@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
 from http import HTTPStatus
 from typing import Any
@@ -17,8 +17,10 @@ from advancia.core.money import ASSETS, Asset, Money, asset
 from advancia.providers import php_json
 from advancia.providers.breaker import Breaker
 from advancia.providers.cryptomus_events import signature
+from advancia.providers.cryptomus_history import moment_from, movement_from, written_moment
 from advancia.providers.cryptomus_states import Meaning, meaning_of
 from advancia.providers.errors import ProviderRefused, ProviderUnavailable
+from advancia.providers.movements import Page
 
 API = "https://api.cryptomus.com"
 PAGES = "https://pay.cryptomus.com"
@@ -29,6 +31,7 @@ NETWORKS = {"BTC": "btc", "ETH": "eth", "USDT": "tron"}
 NETWORK_WORDS = {"btc": "Bitcoin", "eth": "Ethereum (ERC-20)", "tron": "Tron (TRC-20)"}
 SHORTEST_LIFE, LONGEST_LIFE = timedelta(seconds=300), timedelta(seconds=43_200)
 CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
+UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
 _MOST_DIGITS = 30
 _EXACT = Context(prec=60, rounding=ROUND_DOWN)
 
@@ -53,6 +56,8 @@ class Invoice:
     txid: str | None
     url: str | None
     is_final: bool
+    created_at: datetime | None = None
+    changed_at: datetime | None = None
 
     @property
     def deposit_id(self) -> UUID | None:
@@ -146,6 +151,28 @@ class CryptoGateway:
         """As `invoice`, by our own id: for when the answer to opening it was lost."""
         return self._invoice(self._call("/v1/payment/info", {"order_id": str(deposit_id)}))
 
+    def give_back(self, invoice_id: str, *, address: str) -> None:
+        """Have the invoice's money sent to `address`, all of it, less what the network takes for that.
+
+        There is no id by which a repeat would be known: after `ProviderUnavailable` look at the invoice before asking
+        again. It is accepted here and done later; the invoice's state tells how it ends.
+        """
+        self._call("/v1/payment/refund", {"uuid": invoice_id, "address": address, "is_subtract": False})
+
+    def movements(self, *, since: datetime, until: datetime, cursor: str | None = None) -> Page:
+        """A page of the invoices that were opened from `since` to `until` (both included), as they stand now.
+
+        What came of each is one movement, as `movement_from` reads it. Nothing of a page is left out: one that cannot
+        be read is `ProviderUnavailable` as a whole.
+        """
+        asked = {"date_from": written_moment(since), "date_to": written_moment(until)}
+        told = self._call("/v1/payment/list", asked, cursor=cursor)
+        try:
+            moved = [movement_from(self._invoice(each)) for each in told["items"]]
+            return Page(moved, told["paginate"]["nextCursor"] or None)
+        except UNREADABLE as error:
+            raise self._unavailable(f"Unexpected answer: {error!r}") from error
+
     def resend(self, invoice_id: str) -> None:
         """Ask for the invoice's last webhook once more."""
         self._call("/v1/payment/resend", {"uuid": invoice_id})
@@ -161,7 +188,7 @@ class CryptoGateway:
         }
         self._call("/v1/test-webhook/payment", asked)
 
-    def _call(self, path: str, asked: dict[str, Any]) -> Any:
+    def _call(self, path: str, asked: dict[str, Any], *, cursor: str | None = None) -> Any:
         text = php_json.encoded(asked)
         headers = {
             "merchant": self._merchant,
@@ -170,7 +197,9 @@ class CryptoGateway:
         }
         with self.breaker.call():
             try:
-                answer = self._client.post(path, content=text.encode(), headers=headers)
+                answer = self._client.post(
+                    path, content=text.encode(), headers=headers, params={"cursor": cursor} if cursor else None
+                )
             except httpx.HTTPError as error:
                 raise self._unavailable(f"{type(error).__name__}: {error}") from error
             return self._result(answer)
@@ -191,7 +220,7 @@ class CryptoGateway:
     def _invoice(self, told: Any) -> Invoice:
         try:
             return _read(told)
-        except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError) as error:
+        except UNREADABLE as error:
             raise self._unavailable(f"Unexpected answer: {error!r}") from error
 
     def _unavailable(self, detail: str) -> ProviderUnavailable:
@@ -240,6 +269,8 @@ def _read(told: Any) -> Invoice:
         txid=_text(told.get("txid")),
         url=_text(told.get("url")),
         is_final=told.get("is_final") is True,
+        created_at=_moment(told.get("created_at")),
+        changed_at=_moment(told.get("updated_at")),
     )
 
 
@@ -266,6 +297,10 @@ def _decimal(told: Any) -> Decimal | None:
     if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
         raise ValueError(told)
     return amount
+
+
+def _moment(told: Any) -> datetime | None:
+    return moment_from(str(told)) if told else None
 
 
 def _text(told: Any) -> str | None:

@@ -48,6 +48,8 @@ def crypto_api(*, invoices: Invoices, payouts: Payouts, faults: Faults, key: str
     acts: dict[str, Callable[[dict[str, Any]], Any]] = {
         "/payment": lambda asked: result(invoices.create(asked)),
         "/payment/info": lambda asked: result(invoices.info(asked)),
+        "/payment/list": lambda asked: invoices.history(asked, request.args.get("cursor")),
+        "/payment/refund": invoices.refund,
         "/payment/resend": invoices.resend,
         "/test-webhook/payment": invoices.test,
         "/payout": payouts.create,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from advancia.providers.cryptomus import NETWORKS
+from advancia.providers.cryptomus_history import ZONE
 from advancia.providers.sandbox.errors import ApiError, NotOpen
 from advancia.providers.sandbox.store import Store
 
@@ -22,6 +24,9 @@ _FEE = Decimal("0.01")
 _UNIT = Decimal("0.00000001")
 # What the buttons of the page send, as shares of what was asked.
 SHARES = {"exact": Decimal(1), "less": Decimal("0.4"), "more": Decimal("1.5")}
+_REFUNDABLE = {"paid", "paid_over", "wrong_amount", "locked", "refund_fail"}
+_PAGE = 15
+_DATES = {"date_from": 0, "date_to": 10**12}
 _FINAL = {"paid", "paid_over", "wrong_amount", "cancel", "fail", "system_fail", "refund_paid"}
 
 
@@ -42,6 +47,7 @@ class Invoices:
         self._sign = sign
         self._clock = clock
         self._settle_seconds = settle_seconds
+        self._outcomes: deque[str] = deque()
 
     def create(self, asked: dict[str, Any]) -> dict[str, Any]:
         """A new invoice, or the one that the order has. Raises `ApiError` (422)."""
@@ -75,6 +81,25 @@ class Invoices:
         with self._store.transaction():
             self._tell(self.info(asked))
 
+    def will(self, *outcomes: str) -> None:
+        """How the next refunds end after a while: `refund_paid`, or `refund_fail`."""
+        self._outcomes.extend(outcomes)
+
+    def refund(self, asked: dict[str, Any]) -> None:
+        """Begin to give all of it back to an address. Raises `ApiError` (422)."""
+        self._check_refund(asked)
+        with self._store.transaction():
+            try:
+                invoice = self.info(asked)
+            except ApiError as missing:
+                raise ApiError(str(missing), status=422) from None
+            if invoice["payment_status"] not in _REFUNDABLE:
+                raise ApiError("The payment cannot be refunded in its present status.", status=422)
+            outcome = self._outcomes.popleft() if self._outcomes else "refund_paid"
+            self._store.clear_timers(invoice["id"])
+            self._store.set_timer(invoice["id"], outcome, self._now() + self._settle_seconds)
+            self._turn(invoice | {"refund_address": asked["address"]}, "refund_process")
+
     def test(self, asked: dict[str, Any]) -> None:
         """Send a webhook about nothing, as asked for."""
         body = {
@@ -89,6 +114,25 @@ class Invoices:
         }
         url = str(asked.get("url_callback") or "")
         self._store.add_callback("payment.test", self._sign(body), url=url, made=self._now())
+
+    def history(self, asked: dict[str, Any], cursor: str | None) -> dict[str, Any]:
+        """A page of the invoices that were opened between two dates, newest first. Raises `ApiError` (422)."""
+        if cursor is not None and self._store.object(cursor) is None:
+            raise ApiError("The cursor is invalid.", status=422, param="cursor")
+        since, until = (_seconds(asked.get(name), usual) for name, usual in _DATES.items())
+        things = self._store.made_between("", since, until, after=cursor, limit=_PAGE + 1, kind=KIND)
+        page = things[:_PAGE]
+        more = len(things) > _PAGE
+        return {
+            "items": [result(each) for each in page],
+            "paginate": {
+                "count": len(page),
+                "hasPages": more or cursor is not None,
+                "nextCursor": page[-1]["id"] if more else None,
+                "previousCursor": page[0]["id"] if cursor is not None and page else None,
+                "perPage": _PAGE,
+            },
+        }
 
     def send(
         self, invoice_id: str, amount: Decimal, *, network: str | None = None, code: str | None = None
@@ -109,6 +153,12 @@ class Invoices:
             self._store.clear_timers(invoice_id)
             self._store.set_timer(invoice_id, "confirm", self._now() + self._settle_seconds)
             return self._turn(invoice, "confirm_check")
+
+    def happen(self, invoice_id: str, what: str) -> dict[str, Any]:
+        """What a timer has been set for: `confirm`, `expire`, or the state that a refund ends in."""
+        if what in ("confirm", "expire"):
+            return self.confirm(invoice_id) if what == "confirm" else self.expire(invoice_id)
+        return self.become(invoice_id, what)
 
     def confirm(self, invoice_id: str) -> dict[str, Any]:
         """The network has confirmed what was sent."""
@@ -144,6 +194,16 @@ class Invoices:
                 self._receive(invoice)
             return self._turn(invoice, state)
 
+    @staticmethod
+    def _check_refund(asked: dict[str, Any]) -> None:
+        for name in ("uuid", "order_id"):
+            if not asked.get("uuid") and not asked.get("order_id"):
+                raise ApiError("validation.required_without", status=422, param=name)
+        if not isinstance(asked.get("address"), str) or not asked["address"]:
+            raise ApiError("validation.required", status=422, param="address")
+        if not isinstance(asked.get("is_subtract"), bool):
+            raise ApiError("validation.boolean", status=422, param="is_subtract")
+
     def _new(self, asked: dict[str, Any], order_id: str) -> dict[str, Any]:
         code, amount = asked.get("currency"), _amount(asked.get("amount"))
         if code not in NETWORKS or asked.get("network") not in (None, *NETWORKS.values()):
@@ -155,6 +215,7 @@ class Invoices:
         return {
             "id": invoice_id,
             "kind": KIND,
+            "created": int(self._now()),
             "uuid": invoice_id,
             "order_id": order_id,
             "amount": _written(amount),
@@ -183,7 +244,7 @@ class Invoices:
         invoice |= {"commission": _written(commission), "merchant_amount": _written(arrived - commission)}
 
     def _turn(self, invoice: dict[str, Any], state: str) -> dict[str, Any]:
-        invoice |= {"payment_status": state, "is_final": state in _FINAL}
+        invoice |= {"payment_status": state, "is_final": state in _FINAL, "changed": int(self._now())}
         self._store.keep(invoice)
         self._tell(invoice)
         return invoice
@@ -211,7 +272,24 @@ class Invoices:
 
 def result(invoice: dict[str, Any]) -> dict[str, Any]:
     """The invoice as the API shows it."""
-    return {name: value for name, value in invoice.items() if name not in ("id", "kind")}
+    shown = {name: value for name, value in invoice.items() if name not in ("id", "kind", "created", "changed")}
+    opened = invoice.get("created")
+    if opened is None:  # of an older simulation
+        return shown
+    return shown | {"created_at": _moment(opened), "updated_at": _moment(invoice.get("changed", opened))}
+
+
+def _moment(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, ZONE).isoformat()
+
+
+def _seconds(told: Any, usual: int) -> int:
+    if told is None:
+        return usual
+    try:
+        return int(datetime.strptime(str(told), "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZONE).timestamp())
+    except ValueError as error:
+        raise ApiError("The date does not match the format Y-m-d H:i:s.", status=422, param="date") from error
 
 
 def _written(amount: Decimal) -> str:

@@ -97,6 +97,7 @@ _DELIVERY = f"SELECT {_COLUMNS} FROM event"
 _MADE_BETWEEN = """
     SELECT body FROM object
     WHERE substr(id, 1, instr(id, '_')) = ? AND json_extract(body, '$.created') BETWEEN ? AND ?
+        AND (? IS NULL OR json_extract(body, '$.kind') = ?)
         AND (? IS NULL OR (json_extract(body, '$.created'), id) <
             (SELECT json_extract(body, '$.created'), id FROM object WHERE id = ?))
     ORDER BY json_extract(body, '$.created') DESC, id DESC LIMIT ?
@@ -160,11 +161,16 @@ class Store:
         return [thing for thing in things if kind is None or thing.get("kind") == kind]
 
     def made_between(
-        self, prefix: str, since: int, until: int, *, after: str | None, limit: int
+        self, prefix: str, since: int, until: int, *, after: str | None, limit: int, kind: str | None = None
     ) -> list[dict[str, Any]]:
-        """The objects whose id begins so and which were made within those seconds, newest first; `after` that one."""
+        """The objects whose id begins so and which were made within those seconds, newest first; `after` that one.
+
+        Ids without an underscore begin with nothing. `kind` tells those of one kind from others that begin so.
+        """
         with self._lock:
-            rows = self._db.execute(_MADE_BETWEEN, (prefix, since, until, after, after, limit)).fetchall()
+            rows = self._db.execute(
+                _MADE_BETWEEN, (prefix, since, until, kind, kind, after, after, limit)
+            ).fetchall()
         return [json.loads(body) for (body,) in rows]
 
     def balances(self, prefix: str, now: int) -> list[tuple[str, int, int]]:
