@@ -17,6 +17,7 @@ from advancia.admin.customers import queries as customer_queries
 from advancia.admin.customers import views as customers
 from advancia.admin.customers.queries import CustomerRow
 from advancia.admin.inbox import views as inbox
+from advancia.admin.launch import views as launch
 from advancia.admin.payments import queries as money_in
 from advancia.admin.payments import views as payments
 from advancia.admin.rollbacks import views as rollbacks
@@ -30,13 +31,14 @@ from advancia.core.db import Session, db
 from advancia.core.permissions import Permission
 from advancia.ledger import staff_queries
 from advancia.ledger.staff_queries import TransactionRow
+from advancia.ops import books as ledger_books
 from advancia.web.access import may, staff_required
 from advancia.web.forms import cleaned
 from advancia.web.htmx import render, see_other
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 
-for room in (customers, transactions, payments, rollbacks, approvals, inbox, work, trail, staff):
+for room in (customers, transactions, payments, rollbacks, approvals, inbox, work, trail, staff, launch):
     bp.register_blueprint(room.bp)
 
 SHOWN_FOUND = 20
@@ -68,7 +70,7 @@ def home() -> ResponseReturnValue:
         approvals=first_page.waiting_approvals(session) if may(Permission.APPROVE) else 0,
         work=first_page.work(session),
         money_in=money_in.waiting(session) if may(Permission.SEE_TRANSACTIONS) else (0, 0),
-        books=first_page.books(session),
+        books=ledger_books.books(session),
         people=first_page.people(session) if may(Permission.SEE_CUSTOMERS) else None,
     )
 

@@ -24,6 +24,7 @@ from advancia.identity.models import User, UserSession
 from advancia.identity.recovery import tokens
 from advancia.identity.recovery.models import EmailChange, FactorReset, PasswordReset
 from advancia.identity.sessions import services as sessions
+from advancia.ops.launch.models import LaunchRun
 from advancia.payments import services as payments
 from advancia.payments.models import StrayPayment
 from advancia.payments.strays import services as strays
@@ -127,6 +128,12 @@ def _event(app: Flask, owner: Customer, _friend: Customer) -> int:
         return session.scalars(select(WebhookEvent.id).where(WebhookEvent.event_id == arrived.event_id)).one()
 
 
+def _launch_run(app: Flask, _owner: Customer, _friend: Customer) -> int:
+    done = {"state": "done", "finished_at": func.now(), "url": "https://pay.test.example"}
+    with app.app_context(), unit_of_work() as session:
+        return session.scalars(insert(LaunchRun).values(**done).returning(LaunchRun.id)).one()
+
+
 def _work(app: Flask, owner: Customer, _friend: Customer) -> int:
     with app.app_context(), unit_of_work() as session:
         return session.scalars(
@@ -227,6 +234,7 @@ MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "stray_id": _stray,
     "event_id": _event,
     "work_id": _work,
+    "launch_id": _launch_run,
     "member_id": lambda app, _owner, _friend: new_staff(app, "support").id,
     "user_id": lambda _app, owner, _friend: owner.id,
     "session_id": _session,

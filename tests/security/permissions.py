@@ -148,6 +148,9 @@ MAY = {
         POST /admin/staff/<int:member_id>/suspension
         POST /admin/staff/<int:member_id>/reinstatement
         POST /admin/staff/<int:member_id>/factor-reset
+        GET /admin/launch/
+        POST /admin/launch/
+        GET /admin/launch/<int:launch_id>
     """,
     FINANCE_UP: """
         GET /admin/approvals/

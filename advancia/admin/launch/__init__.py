@@ -1,0 +1,1 @@
+"""The launch check for owners: what keeps the product from going live, and a new look."""
