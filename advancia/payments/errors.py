@@ -33,14 +33,44 @@ class NothingToRefund(DomainError):
         super().__init__("Only a payment that has arrived can be refunded.")
 
 
-class NotRefundableHere(DomainError):
-    """The provider gives money back on its own pages alone."""
+class WasRolledBack(DomainError):
+    """The deposit's credit was rolled back, so the customer has nothing of it to give back."""
 
     def __init__(self) -> None:
         super().__init__(
-            "Crypto is given back on the provider's own pages, to an address of the payer's choice. "
-            "What happens there is booked here."
+            "This deposit was rolled back, so nothing of it is the customer's. Give it back on the provider's own "
+            "pages; what happens there is noted here."
         )
+
+
+class OnlyWhole(DomainError):
+    """The provider gives a crypto payment back as a whole alone."""
+
+    def __init__(self) -> None:
+        super().__init__("A crypto payment can only be given back whole.")
+
+
+class AddressNeeded(DomainError):
+    """Coins go to an address, and none was given."""
+
+    def __init__(self) -> None:
+        super().__init__("Enter the address that the coins go to.")
+
+
+class Disputed(DomainError):
+    """The payer's bank disputes a payment that lies in suspense."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The payer's bank disputes this payment. It stays in suspense until that is decided."
+        )
+
+
+class OnItsWayBack(DomainError):
+    """Of a payment in suspense a part is on its way back to the payer."""
+
+    def __init__(self) -> None:
+        super().__init__("A part of this payment is on its way back. Wait for how that ends.")
 
 
 class RefundTooLarge(DomainError):
@@ -52,10 +82,10 @@ class RefundTooLarge(DomainError):
 
 
 class RefundAlreadyAsked(DomainError):
-    """The form of the refund was sent before with another amount."""
+    """The form of the refund was sent before with another amount or address."""
 
     def __init__(self) -> None:
-        super().__init__("This form has been sent before, with another amount. Nothing was done now.")
+        super().__init__("This form has been sent before, with other details. Nothing was done now.")
 
 
 class AlreadyDecided(DomainError):

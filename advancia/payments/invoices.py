@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import func
-
-from advancia import audit, ledger
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
-from advancia.core.money import Money, asset
-from advancia.payments.crediting import Arrival, credit, fee_posting, set_aside
+from advancia.core.money import Money
+from advancia.payments import whereabouts
+from advancia.payments.crediting import Arrival, credit, set_aside
 from advancia.payments.errors import WrongCheckout
-from advancia.payments.models import Deposit, Refund
+from advancia.payments.models import Deposit
+from advancia.payments.refunds import coins
 from advancia.payments.services import close, locked
 from advancia.payments.strays import services as strays
 from advancia.providers.cryptomus import NETWORK_WORDS, Invoice
@@ -70,6 +69,8 @@ def _received(session: Session, deposit: Deposit, invoice: Invoice) -> str:
         return undone
     if deposit.state == "paid":
         return "was credited before"
+    if strays.holds(session, deposit.id):
+        return "waits for staff already"
     if invoice.arrived is None and invoice.arrived_words:
         return _set_aside_unknown(session, deposit, invoice)
     if invoice.arrived is None:
@@ -100,71 +101,19 @@ def _set_aside_unknown(session: Session, deposit: Deposit, invoice: Invoice) -> 
 
 
 def _returned(session: Session, deposit: Deposit, invoice: Invoice) -> str:
-    """The provider gives back what arrived: a credit is undone; what was never credited moves nothing.
+    """The provider gives back what arrived: it is taken from where it lies; what was never booked moves nothing.
 
-    The credit is undone with its fee, so that the books are the same whether or not we had heard of it in time.
+    A credit is undone with its fee, so that the books are the same whether or not we had heard of it in time.
     """
-    if deposit.state == "paid":
-        return _take_back(session, deposit, invoice)
-    if strays.holds(session, deposit.id):
-        return strays.note_return(session, provider=deposit.provider, payment_id=invoice.id)
+    place = whereabouts.of_payment(session, provider=deposit.provider, payment_id=invoice.id)
+    if place is not None:
+        return coins.follow(session, place, invoice)
     if invoice.meaning is Meaning.RETURNED:
         return close(deposit, "returned", words_for(invoice.status))
     return close(deposit, "locked", words_for(invoice.status))
 
 
-def _take_back(session: Session, deposit: Deposit, invoice: Invoice) -> str:
-    refund = refund_of(session, deposit)
-    state = "succeeded" if invoice.meaning is Meaning.RETURNED else "pending"
-    if refund is not None:
-        if refund.state == "failed":
-            raise WrongCheckout(f"Invoice {invoice.id} is given back a second time.")
-        refund.state = state
-        return f"refund {state}"
-    refund = Refund(
-        deposit_id=deposit.id,
-        provider=deposit.provider,
-        provider_refund_id=f"{invoice.id}:refund",
-        asset=deposit.asset,
-        amount=deposit.credited,
-        state=state,
-        reason="Given back by the provider",
-    )
-    session.add(refund)
-    session.flush()
-    audit.record_of_system(session, action="refund.noted", kind="refund", id=refund.id)
-    ledger.reverse(
-        session,
-        transaction_reference=f"deposit:{deposit.id}",
-        reference=f"refund:{refund.id}",
-        reason="Given back by the provider",
-        allow_debt=True,
-        kind="refund",
-    )
-    return f"refund {state}"
-
-
 def _undo_return(session: Session, deposit: Deposit, invoice: Invoice) -> str:
-    """Giving back has failed: what was taken back is the customer's again. Empty when nothing was taken back."""
-    refund = refund_of(session, deposit)
-    if refund is None or deposit.credited is None:
-        return ""
-    if refund.state == "failed":
-        return "refund failed before"
-    refund.state, refund.failure, refund.settled_at = "failed", words_for(invoice.status), func.now()
-    session.flush()
-    amount = Money(int(deposit.credited), asset(deposit.asset))
-    came = ledger.Posting(ledger.clearing(deposit.provider), ledger.available(deposit.user_id), amount)
-    ledger.post(
-        session,
-        reference=f"refund:{refund.id}:undone",
-        kind="refund_undone",
-        postings=[came, *([fee_posting(deposit.provider, invoice.fee)] if invoice.fee else [])],
-        meta={"provider": deposit.provider},
-    )
-    return "refund failed"
-
-
-def refund_of(session: Session, deposit: Deposit) -> Refund | None:
-    """What the provider gives back of a crypto deposit, which it does once and whole."""
-    return session.query(Refund).filter(Refund.deposit_id == deposit.id).with_for_update().first()
+    """Giving back has failed: what was taken for it is put back. Empty when nothing was taken."""
+    place = whereabouts.of_payment(session, provider=deposit.provider, payment_id=invoice.id)
+    return coins.undo(session, place, invoice) if place is not None else ""

@@ -17,6 +17,7 @@ class Letter(StrEnum):
     CHECKED = "checked"
     REFUND = "refund"
     REFUND_FAILED = "refund failed"
+    SENT_BACK = "sent back"
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute won"
     DISPUTE_LOST = "dispute lost"
@@ -34,6 +35,10 @@ WORDS = {
     Letter.REFUND_FAILED: (
         "{amount} could not be given back",
         "What you paid with did not take the amount, so it is in your wallet again.",
+    ),
+    Letter.SENT_BACK: (
+        "{amount} goes back to where it came from",
+        "We could not put your payment into your wallet, so it goes back. With some banks that takes days.",
     ),
     Letter.DISPUTED: (
         "Your bank has taken back a payment of {amount}",

@@ -158,8 +158,8 @@ class StrayPayment(Model):
     """Money that arrived and cannot be credited: it lies in suspense until staff decide.
 
     `amount` is None for a currency that the books do not keep; `words` tells it even then. `open`, then `credited` to
-    `user_id`, `returned` to whoever paid it, or `taken` by their bank. `taken` is how much of it has gone those last two
-    ways: what lies in suspense are the open ones, each with `amount - taken`. `network` is the one that coins came over.
+    `user_id`, `returned` to whoever paid it, or `taken` by their bank. `taken` is how much of it has gone those last
+    two ways: in suspense lie the open ones, each with `amount - taken`. `network` is the one that coins came over.
     """
 
     __tablename__ = "stray_payment"

@@ -14,6 +14,8 @@ from advancia.core.db import Session
 from advancia.core.money import Money
 from advancia.payments import bank, invoices, services
 from advancia.payments.disputes import services as disputes
+from advancia.payments.errors import WrongCheckout
+from advancia.payments.refunds import coins
 from advancia.payments.refunds import services as refunds
 from advancia.payments.strays import services as strays
 from advancia.providers.cryptomus import CryptoGateway, Invoice
@@ -57,11 +59,17 @@ def of_crypto(gateway: CryptoGateway, kind: str, object_id: str) -> News:
         return News()
     invoice = gateway.invoice(object_id)
     stray = _stray_invoice(gateway.name, invoice) if invoice.meaning is Meaning.CREDIT else None
-    return News([lambda session: _settled_invoice(session, invoice)], stray)
+    return News([lambda session: _settled_invoice(session, gateway.name, invoice)], stray)
 
 
-def _settled_invoice(session: Session, invoice: Invoice) -> str:
-    return f"The deposit {invoices.settle(session, invoice=invoice)}"
+def _settled_invoice(session: Session, provider: str, invoice: Invoice) -> str:
+    try:
+        return f"The deposit {invoices.settle(session, invoice=invoice)}"
+    except WrongCheckout:
+        told = coins.of_no_deposit(session, provider=provider, invoice=invoice)
+        if told is None:
+            raise
+        return f"The payment {told}"
 
 
 def _payment_meant_by(gateway: CardGateway, kind: str, object_id: str) -> str | None:
@@ -85,11 +93,7 @@ def of_payment(gateway: CardGateway, kind: str, payment_intent: str) -> News:
     if not payment.has_come:
         return News()
     steps = [_stray_payment(gateway.name, payment, "It belongs to no checkout of ours.")]
-    if payment.has_refunds and _is_given_back(gateway, payment):
-        steps.append(
-            lambda session: strays.note_return(session, provider=gateway.name, payment_id=payment.id)
-        )
-    return News(steps)
+    return News(steps + _what_followed(gateway, kind, payment))
 
 
 def _of_checkout(gateway: CardGateway, kind: str, checkout: Checkout) -> News:
@@ -98,11 +102,18 @@ def _of_checkout(gateway: CardGateway, kind: str, checkout: Checkout) -> News:
     steps: list[Step] = [lambda session: f"The deposit {services.settle(session, checkout=checkout)}"]
     payment = checkout.payment
     if payment is not None and checkout.is_paid:
-        if payment.has_refunds or kind.startswith((*REFUND, "charge.refunded")):
-            steps += _refund_steps(gateway, payment.id)
-        if payment.is_disputed or kind.startswith(DISPUTE):
-            steps += _dispute_steps(gateway, payment.id)
+        steps += _what_followed(gateway, kind, payment)
     return News(steps, _stray_checkout(gateway.name, checkout) if checkout.is_paid else None)
+
+
+def _what_followed(gateway: CardGateway, kind: str, payment: CardPayment) -> list[Step]:
+    """The payment's refunds and disputes, if it or the event speaks of any."""
+    steps: list[Step] = []
+    if payment.has_refunds or kind.startswith((*REFUND, "charge.refunded")):
+        steps += _refund_steps(gateway, payment.id)
+    if payment.is_disputed or kind.startswith(DISPUTE):
+        steps += _dispute_steps(gateway, payment.id)
+    return steps
 
 
 def _refund_steps(gateway: CardGateway, payment_intent: str) -> list[Step]:
@@ -116,11 +127,6 @@ def _dispute_steps(gateway: CardGateway, payment_intent: str) -> list[Step]:
     return [
         step for told in gateway.disputes_of(payment_intent) for step in disputes.steps(gateway.name, told)
     ]
-
-
-def _is_given_back(gateway: CardGateway, payment: CardPayment) -> bool:
-    given = [each.amount for each in gateway.refunds_of(payment.id) if not each.failed and each.amount]
-    return payment.received is not None and sum(money.minor for money in given) >= payment.received.minor
 
 
 def _stray_payment(provider: str, payment: CardPayment, reason: str) -> Step:

@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import literal, or_, select, union_all
+from sqlalchemy import case, func, literal, or_, select, union_all
 
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.money import Money, asset
 from advancia.payments import offers
-from advancia.payments.models import Deposit, Dispute, Refund
+from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
 from advancia.providers.cryptomus import NETWORK_WORDS, SHORTEST_LIFE
 from advancia.providers.cryptomus_states import words_for
 from advancia.wallet.queries import PROVIDER_WORDS
@@ -267,9 +267,18 @@ def unsettled_payments(session: Session, *, limit: int) -> list[tuple[str, str, 
     """Payments of which a refund or a dispute has not ended for a while: provider, payment, and which of them."""
     long_ago = utcnow() - PATIENCE
     refunds = (
-        select(Deposit.provider, Deposit.payment_id, literal("refund.chased"), Refund.created_at)
-        .join(Refund, Refund.deposit_id == Deposit.id)
-        .where(Refund.state == "pending", Refund.created_at < long_ago, Deposit.provider.in_(offers.CARDS))
+        select(
+            Refund.provider,
+            func.coalesce(Deposit.payment_id, StrayPayment.payment_id),
+            case(
+                (Refund.provider.in_(offers.CRYPTO), literal("payment.chased")),
+                else_=literal("refund.chased"),
+            ),
+            Refund.created_at,
+        )
+        .outerjoin(Deposit, Deposit.id == Refund.deposit_id)
+        .outerjoin(StrayPayment, StrayPayment.id == Refund.stray_id)
+        .where(Refund.state == "pending", Refund.created_at < long_ago)
     )
     disputes = select(
         Dispute.provider, Dispute.payment_id, literal("charge.dispute.chased"), Dispute.opened_at

@@ -28,6 +28,7 @@ KIND_WORDS = {
     "dispute_won": "Dispute won",
     "dispute_lost": "Dispute lost",
 }
+ROLLBACK_KIND = "reversal"
 PROVIDER_WORDS = {
     "sandbox": "Sandbox card (simulated)",
     "stripe": "Card (Stripe)",
@@ -142,10 +143,15 @@ def movement(session: Session, user_id: int, reference: str) -> list[Movement]:
 
 
 def rolled_back_by(session: Session, reference: str) -> str | None:
-    """The reference of the transaction that undid the one posted under `reference`, if one did."""
+    """The reference of the rollback that undid the transaction posted under `reference`, if one did."""
     transaction = ledger.transaction(session, reference)
-    undone = links_of(session, [transaction.id])[transaction.id].reversed_by if transaction else None
-    return undone.reference if undone else None
+    return _rollback(links_of(session, [transaction.id])[transaction.id]) if transaction else None
+
+
+def _rollback(links: Links) -> str | None:
+    """Its reference; coins that are given back undo their deposit as well, and are no rollback."""
+    undone = links.reversed_by
+    return undone.reference if undone is not None and undone.kind == ROLLBACK_KIND else None
 
 
 def _movement(
@@ -165,13 +171,13 @@ def _movement(
         balance_after=balance_after,
         counterparty=other.name if other else None,
         counterparty_handle=other.handle if other else None,
-        rolled_back_by=links.reversed_by.reference if links.reversed_by else None,
+        rolled_back_by=_rollback(links),
     )
 
 
 def _title(kind: str, amount: Money, other: Person | None, links: Links) -> str:
     """What it was; of a rollback what is undone, whose money went the other way."""
-    if links.reverses is not None:
+    if links.reverses is not None and kind == ROLLBACK_KIND:
         undone = _title(links.reverses.kind, -amount, other, Links())
         return f"{KIND_WORDS['reversal']}: {undone[:1].lower()}{undone[1:]}"
     if other is not None:

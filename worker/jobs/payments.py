@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from uuid import UUID
 
 from flask import current_app
 
 from advancia.core import log
-from advancia.core.db import db, in_unit_of_work, unit_of_work
+from advancia.core.db import Session, db, in_unit_of_work, unit_of_work
 from advancia.core.jobs import Job
+from advancia.ledger import LedgerError
 from advancia.payments import crediting, invoices, news, queries, services
 from advancia.payments.errors import NotYet, WrongCheckout
+from advancia.payments.news import News
 from advancia.payments.refunds import services as refunds
 from advancia.payments.refunds.services import ToSend
 from advancia.providers.cryptomus import CryptoGateway
@@ -76,17 +79,14 @@ def send_refund(task: Task, refund_id: str) -> None:
         claimed = refunds.claim(session, UUID(refund_id))
     if claimed is None:
         return
-    gateway = _card_gateway(claimed.provider)
-    if gateway is None:
-        raise RuntimeError(f"Nobody can give money back through {claimed.provider}.")
     try:
-        told = _sent(gateway, claimed)
+        record = _sent(claimed)
     except ProviderRefused as refusal:
         with task.finish() as session:
             refunds.refuse(session, claimed.refund_id, refusal.detail)
         return
     with task.finish() as session:
-        refunds.record(session, claimed.refund_id, told)
+        record(session)
 
 
 @job(Job.CHASE_PAYMENTS)
@@ -94,19 +94,57 @@ def chase_payments(_task: Task) -> None:
     """Ask about refunds and disputes that have not ended for a while: their events may have been lost. Repeatable."""
     unsettled = queries.unsettled_payments(db.session(), limit=AT_ONCE)
     db.session.rollback()
+    away: set[str] = set()
     for provider, payment_id, what in unsettled:
-        gateway = _card_gateway(provider)
+        if provider in away:
+            continue
         try:
-            for step in news.of_payment(gateway, what, payment_id).steps if gateway else ():
+            for step in _news_of(provider, what, payment_id).steps:
                 in_unit_of_work(step)
-        except (WrongCheckout, NotYet) as trouble:
+        except (WrongCheckout, NotYet, LedgerError) as trouble:
             _log.error("payment_left_unsettled", payment=payment_id, trouble=str(trouble))
+        except ProviderRefused as trouble:  # an answer about this one, such as from before the keys were set
+            _log.warning("payment_left_unsettled", payment=payment_id, trouble=trouble.detail)
         except ProviderError as trouble:
             _log.warning("payment_left_unsettled", payment=payment_id, trouble=trouble.detail)
-            return
+            away.add(provider)
 
 
-def _sent(gateway: CardGateway, claimed: ToSend) -> CardRefund:
+def _news_of(provider: str, what: str, payment_id: str) -> News:
+    card, crypto = _card_gateway(provider), _crypto_gateway(provider)
+    if card is not None:
+        return news.of_payment(card, what, payment_id)
+    return news.of_crypto(crypto, what, payment_id) if crypto is not None else News()
+
+
+def _sent(claimed: ToSend) -> Callable[[Session], str]:
+    """Send it, unless it is there; what to write down of it. Raises `ProviderRefused` when there will be none."""
+    card, crypto = _card_gateway(claimed.provider), _crypto_gateway(claimed.provider)
+    if card is not None:
+        told = _sent_by_card(card, claimed)
+        return lambda session: refunds.record(session, claimed.refund_id, told)
+    if crypto is not None:
+        _send_coins(crypto, claimed)
+        return lambda session: refunds.accept(session, claimed.refund_id)
+    raise RuntimeError(f"Nobody can give money back through {claimed.provider}.")
+
+
+def _send_coins(gateway: CryptoGateway, claimed: ToSend) -> None:
+    """An invoice is given back once, so its state tells whether an earlier try, or somebody else, was there before."""
+    if claimed.was_sent and _goes_back(gateway, claimed):
+        return
+    try:
+        gateway.give_back(claimed.payment_id, address=claimed.address or "")
+    except ProviderRefused:
+        if not _goes_back(gateway, claimed):
+            raise
+
+
+def _goes_back(gateway: CryptoGateway, claimed: ToSend) -> bool:
+    return gateway.invoice(claimed.payment_id).meaning in (Meaning.RETURNING, Meaning.RETURNED)
+
+
+def _sent_by_card(gateway: CardGateway, claimed: ToSend) -> CardRefund:
     if claimed.was_sent:
         for each in gateway.refunds_of(claimed.payment_id):
             if each.refund_id == claimed.refund_id:

@@ -22,6 +22,7 @@ from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
 from advancia.ledger import InsufficientFunds
 from advancia.payments.queries import STATE_WORDS
+from advancia.payments.refunds import booking
 from advancia.payments.refunds import services as refunds
 from advancia.payments.strays import services as strays
 from advancia.web.access import confirmed, current_actor, staff_required
@@ -57,7 +58,7 @@ def index() -> ResponseReturnValue:
 @staff_required(Permission.SEE_TRANSACTIONS)
 def show(deposit_id: UUID) -> ResponseReturnValue:
     return _render(
-        "show", deposit=queries.deposit(db.session(), deposit_id), state_words=STATE_WORDS, money=refunds.amount_of
+        "show", deposit=queries.deposit(db.session(), deposit_id), state_words=STATE_WORDS, money=booking.amount_of
     )  # fmt: skip
 
 
@@ -165,7 +166,7 @@ def _refund_page(form: RefundForm, deposit: queries.DepositDetail, status: int =
 def _stray_page(form: CreditForm, stray_id: int, status: int = 200) -> ResponseReturnValue:
     found = queries.stray(db.session(), stray_id)
     owner = queries.owner_of(db.session(), found.deposit_id)
-    return _render("stray", status=status, form=form, stray=found, owner=owner, amount_of=strays.amount_of)
+    return _render("stray", status=status, form=form, stray=found, owner=owner, amount_of=strays.left)
 
 
 def _valid(form: Filters) -> Filters:
