@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from pyrage import x25519
+
 from advancia.ops.dev.errors import StartError, not_writable
 from advancia.ops.dev.processes import (
     ON_LINUX,
@@ -21,6 +23,8 @@ from advancia.ops.dev.processes import (
     send,
     wait_until,
 )
+
+BACKUP_IDENTITY = "backup-identity.txt"
 
 
 def make(var: Path) -> None:
@@ -110,6 +114,18 @@ def secret(var: Path, name: str) -> str:
     made = secrets.token_hex(32)
     write_private(path, made + "\n")
     return made
+
+
+def backup_recipient(var: Path) -> str:
+    """The public key that backups are encrypted for; its secret half is made at the first asking, and kept here."""
+    path = var / "secrets" / BACKUP_IDENTITY
+    with suppress(FileNotFoundError):
+        *_, kept = path.read_text().split()
+        return str(x25519.Identity.from_str(kept).to_public())
+    made = x25519.Identity.generate()
+    public = str(made.to_public())
+    write_private(path, f"# public key: {public}\n{made}\n")
+    return public
 
 
 def write_private(path: Path, text: str) -> None:

@@ -133,6 +133,7 @@ def _made_by_us(
         "SECRET_KEY": home.secret(var, "secret-key"),
         "SEAL_KEYS": f"dev:{home.secret(var, 'seal-key')}",
         "FIELD_KEYS": f"dev:{home.secret(var, 'field-key')}",
+        "BACKUP_RECIPIENTS": home.backup_recipient(var),
     }
     if postgres is not None:
         made["DATABASE_URL"] = postgres.url(APP, DATABASE)

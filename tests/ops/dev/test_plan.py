@@ -74,7 +74,7 @@ def test_other_processes_find_the_servers_in_a_file_that_only_we_may_read(decide
     assert json.loads(written.read_text()) == decided.embedded
     assert decided.embedded.keys() == {
         *("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL", "SECRET_KEY", "SEAL_KEYS", "FIELD_KEYS"),
-        *("SANDBOX_URL", "SANDBOX_SECRET", "PORT", "PUBLIC_URL"),
+        *("SANDBOX_URL", "SANDBOX_SECRET", "PORT", "PUBLIC_URL", "BACKUP_RECIPIENTS"),
     }
     decided.remove_settings()
     assert not written.exists()
@@ -142,3 +142,14 @@ def test_the_newest_migration_is_the_one_that_none_follows(tmp_path):
     assert heads(tmp_path) == {"second", "side"}
     (tmp_path / "d.py").write_text("revision = 'both'\ndown_revision = ('second', 'side')\n")
     assert heads(tmp_path) == {"both"}
+
+
+def test_backups_are_for_a_key_that_is_made_once_and_lies_where_only_we_may_read(decide, tmp_path):
+    first, second = decide(), decide()
+
+    identity = tmp_path / "secrets" / home.BACKUP_IDENTITY
+    (recipient,) = first.settings.backups.recipients
+    assert second.settings.backups.recipients == (recipient,)
+    assert recipient in identity.read_text()
+    assert identity.stat().st_mode & 0o077 == 0
+    assert first.settings.backups.target == str(tmp_path / "backups")
