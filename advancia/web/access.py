@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, TypeVar, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from flask import Flask, abort, current_app, request, url_for
 from flask.typing import ResponseReturnValue
@@ -186,7 +186,7 @@ def _signed_in_only(declared: Access, view: Callable[..., Any] | None) -> Respon
     if not current_user.is_authenticated:
         return _send_to("identity.login", why="You were signed out meanwhile.")
     if declared is Access.CUSTOMER and is_staff(current_user.role):
-        _deny()
+        deny()
     if declared is Access.STAFF and (answer := _staff_only(permission_of(view))) is not None:
         return answer
     return _confirmed_only(view) if is_confirmed(view) else None
@@ -200,13 +200,13 @@ def _confirmed_only(view: Callable[..., Any] | None) -> ResponseReturnValue | No
 
 def _staff_only(permission: Permission | None) -> ResponseReturnValue | None:
     if not is_staff(current_user.role) or (permission and not may(permission)):
-        _deny(permission)
+        deny(permission)
     if not current_user.has_second_factor:
         return see_other(url_for("factors.security"))
     return None if current_user.second_factor_at else ask_to_confirm()
 
 
-def _deny(permission: Permission | None = None) -> None:
+def deny(permission: Permission | None = None) -> NoReturn:
     """Refuse, and write down who wanted what: the log has it, and whoever listens (the audit trail) is told."""
     _log.warning(
         "access_denied",

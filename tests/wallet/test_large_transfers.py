@@ -6,8 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from advancia.core.large_amounts import LARGEST_WITHOUT
 from advancia.core.money import ASSETS, Money
-from advancia.wallet.transfers.step_up import LARGEST_WITHOUT, needs_proof
+from advancia.wallet.transfers.step_up import needs_proof
 from tests.support.factors import code, enrol_totp, let_minutes_pass, sign_in_with_code
 from tests.support.pages import InProcess, Page
 

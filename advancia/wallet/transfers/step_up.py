@@ -6,28 +6,16 @@ from datetime import datetime
 
 from advancia import ledger
 from advancia.core.db import Session
+from advancia.core.large_amounts import is_large
 from advancia.core.money import Asset, Money
 from advancia.wallet.transfers.errors import ProofNeeded
 
 MOST_LINES = 100  # of what was sent since; whoever sends more often is asked, whatever it comes to
 
-# There are no rates yet by which amounts of other assets could be told in dollars, so each has a figure of its own: of
-# about a thousand dollars for what is worth a dollar or is pegged to one, and on the careful side for what moves.
-LARGEST_WITHOUT = {
-    each.asset.code: each
-    for each in (
-        Money.of("1000.00", "USD"),
-        Money.of("1000.000000", "USDT"),
-        Money.of("10000.00", "ADV"),
-        Money.of("0.01000000", "BTC"),
-        Money.of("0.25", "ETH"),
-    )
-}
-
 
 def needs_proof(amount: Money) -> bool:
     """Whether sending so much takes a proof that is not older than five minutes."""
-    return amount > LARGEST_WITHOUT[amount.asset.code]
+    return is_large(amount)
 
 
 def sent_since(session: Session, *, user_id: int, of_asset: Asset, since: datetime) -> Money | None:
