@@ -263,7 +263,7 @@ SUSPENSE = f"""
         join ledger.entry e on e.account_id = a.id join ledger.txn t on t.id = e.txn_id
         where a.holder = 0 and a.purpose = 'suspense'
     ), rolled_back as (
-        select s.id, s.deposit_id, s.asset, s.amount, v.id as since
+        select s.id, s.deposit_id, s.asset, s.amount - s.taken as amount, v.id as since
         from stray_payment s
         join ledger.txn c on c.reference in ('deposit:' || s.deposit_id, format('stray:%s:credit', s.id))
         join ledger.txn v on v.reverses_id = c.id
