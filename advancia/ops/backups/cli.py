@@ -15,7 +15,9 @@ from advancia.ops.backups import keys, prune, queries
 from advancia.ops.backups.create import create_backup
 from advancia.ops.backups.errors import BackupFailed, BackupTrouble
 from advancia.ops.backups.models import State, Why
+from advancia.ops.backups.proof_cli import prove_command
 from advancia.ops.backups.queries import BackupRow
+from advancia.ops.backups.restore_cli import restore_command
 from advancia.ops.dev.home import write_private
 
 FAILED, COULD_NOT_BEGIN = 1, 2
@@ -24,6 +26,8 @@ SHOWN = 50
 KIB = 1024
 
 backup_cli = AppGroup("backup", help="Backups of the database: make, list, prove, restore, prune.")
+backup_cli.add_command(prove_command)
+backup_cli.add_command(restore_command)
 
 
 @backup_cli.command("create")

@@ -33,7 +33,7 @@ from advancia.ops.backups.stores import store_of
 from advancia.ops.backups.trial import Subject, Trial
 
 ALARM = "backup.proof"
-LOCK = 4_201_971  # any number, the same wherever a proof may run
+LOCK = 4_201_972  # any number, the same wherever a proof may run, and no other lock's
 BROKE_OFF = "It was broken off: its process ended before it did."
 
 _log = log.logger(__name__)
@@ -111,9 +111,10 @@ def latest(session: Session) -> Proof | None:
     return _first(session, BackupProof.finished_at.is_not(None))
 
 
-def latest_passed(session: Session) -> Proof | None:
-    """The last proof that passed."""
-    return _first(session, BackupProof.state == ProofState.PASSED)
+def latest_passed(session: Session, *, backup: str | None = None) -> Proof | None:
+    """The last proof that passed; with `backup`, of that one."""
+    which = [Backup.name == backup] if backup is not None else []
+    return _first(session, BackupProof.state == ProofState.PASSED, *which)
 
 
 def newest(session: Session) -> Proof | None:

@@ -13,11 +13,11 @@ from tempfile import TemporaryDirectory
 import psycopg
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import Session
 
 from advancia.config import ROOT, sqlalchemy_url
-from advancia.core.encryption import Undecryptable, encrypted_columns
+from advancia.core.encryption import Keyring, Undecryptable, encrypted_columns
 from advancia.core.errors import in_words
 from advancia.ledger import check
 from advancia.ledger.report import Difference
@@ -137,7 +137,7 @@ def books_prove(trial: Trial) -> str:
         report = check.run(session, keys=trial.settings.seal_keys or None)
     trial.entries = report.entries
     if report.differences:
-        raise NotProven(_told_of_books(report.differences))
+        raise NotProven(told_of_books(report.differences))
     if report.is_empty:
         return "There are no entries in it, which proves nothing of the books."
     told = f"{report.entries:,} entries and {report.seals:,} seals agree"
@@ -154,17 +154,7 @@ def schema_comes_up(trial: Trial) -> str:
 
 
 def field_opens(trial: Trial) -> str:
-    opened = []
-    with trial.engine.connect() as connection:
-        for each in encrypted_columns():
-            row = connection.execute(
-                text(
-                    f"select {each.key}, {each.column} from {each.table} where {each.column} is not null limit 1"
-                )
-            ).first()
-            if row is not None:
-                trial.keyring.decrypt(bytes(row[1]), table=each.table, column=each.column, row=row[0])
-                opened.append(str(each))
+    opened = opened_fields(trial.engine, trial.keyring)
     return f"Opened {', '.join(opened)}." if opened else "Nothing in it is stored encrypted."
 
 
@@ -218,6 +208,19 @@ def is_known(revision: str) -> bool:
         return False
 
 
+def opened_fields(engine: Engine, keyring: Keyring) -> list[str]:
+    """Decrypt one value of each encrypted column that has any; give the columns. Raises `Undecryptable`."""
+    opened = []
+    with engine.connect() as connection:
+        for each in encrypted_columns():
+            stored = f"{each.column} from {each.table} where {each.column} is not null limit 1"
+            row = connection.execute(text(f"select {each.key}, {stored}")).first()
+            if row is not None:
+                keyring.decrypt(bytes(row[1]), table=each.table, column=each.column, row=row[0])
+                opened.append(str(each))
+    return opened
+
+
 def upgrade(trial: Trial, folder: Path) -> None:
     """Bring the copy up to this version's schema, as an update of the product would. Raises `NotProven`."""
     environ = signing_in.environ_of(trial.settings, database_url=trial.scratch.app_url, folder=folder)
@@ -240,7 +243,8 @@ def _told_of_tables(noted: dict[str, int], found: dict[str, int]) -> str:
     return _some(told)
 
 
-def _told_of_books(differences: Iterable[Difference]) -> str:
+def told_of_books(differences: Iterable[Difference]) -> str:
+    """What is wrong with the books: the first few rows at fault; a broken seal only where nothing else is."""
     told = [each.told for each in differences if each.check != "seal"]
     if told:
         return f"The books of the backup disagree: {_some(told)}."

@@ -6,12 +6,13 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, BinaryIO
 
 import psycopg
 
 from advancia.config import BackupSettings, Settings
 from advancia.ops.backups import parts
+from advancia.ops.backups.dump import connected
 from advancia.ops.backups.errors import BackupTrouble
 from advancia.ops.backups.keys import Identity
 from advancia.ops.backups.manifest import Manifest
@@ -21,6 +22,7 @@ from advancia.ops.dev.postgres import binary
 from advancia.ops.dev.postgres_checks import server_major
 
 LONGEST_WORDS = 500
+PIECE = 1024 * 1024
 MAGIC = b"PGDMP"  # what a dump in PostgreSQL's custom format begins with
 
 
@@ -64,19 +66,30 @@ def load(
     Raises what is wrong with the dump, as `parts.open_dump`, before `RestoreFailed`.
     """
     has_roles = scratch.owner_url != scratch.app_url
+    address, environ = connected(scratch.owner_url)
     command = [
         str(program(settings.backups, "pg_restore")),
         *("--exit-on-error", "--single-transaction", "--no-owner"),
         *([] if has_roles else ["--no-privileges"]),
-        *("--dbname", scratch.owner_url),
+        *("--dbname", address),
     ]
     with tempfile.TemporaryFile() as told:
         with parts.open_dump(store, manifest, identities=identities) as plain:
-            ran = subprocess.run(command, stdin=plain, stdout=subprocess.DEVNULL, stderr=told, check=False)
+            ran = subprocess.run(
+                command, env=environ, stdin=plain, stdout=subprocess.DEVNULL, stderr=told, check=False
+            )
+            if ran.returncode == 0:
+                drain(plain)
         if ran.returncode != 0:
             raise RestoreFailed(f"PostgreSQL could not restore the dump: {last_words(told)}")
     with psycopg.connect(scratch.owner_url, autocommit=True) as owner:
         owner.execute("analyze")
+
+
+def drain(plain: BinaryIO) -> None:
+    """Read what is left of a dump: only at its end its checksum is compared."""
+    while plain.read(PIECE):
+        pass
 
 
 def last_words(told: IO[bytes]) -> str:
