@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from sqlalchemy import func, select, text
 
@@ -15,41 +15,7 @@ from advancia.core.permissions import Role
 from advancia.identity.models import SignUp, User
 
 COUNTED = 10_000  # of anything that may be large; more than that is told as such
-PROOF_IS_LATE = timedelta(minutes=30)  # it runs every ten
-SEAL_IS_LATE = timedelta(minutes=10)  # it runs every minute
 LATE = timedelta(minutes=5)  # for work whose time has come
-
-BOOKS = text("""
-    select (select proven_at from ledger.proof order by id desc limit 1) as proven_at,
-           (select upto_txn from ledger.proof order by id desc limit 1) as proven_upto,
-           (select sealed_at from ledger.seal order by id desc limit 1) as sealed_at,
-           (select upto_txn from ledger.seal order by id desc limit 1) as sealed_upto,
-           (select id from ledger.seal order by id desc limit 1) as seal,
-           coalesce((select max(id) from ledger.txn), 0) as last_txn
-""")
-OLDEST_UNSEALED = text("select created_at from ledger.txn where id > :upto order by id limit 1")
-
-
-@dataclass(frozen=True)
-class Books:
-    """How far the last checks of the ledger have come."""
-
-    last_txn: int
-    proven_at: datetime | None
-    proven_upto: int
-    seal: int | None
-    sealed_at: datetime | None
-    sealed_upto: int
-    oldest_unsealed: datetime | None
-
-    @property
-    def proof_is_late(self) -> bool:
-        return self.proven_at is None or utcnow() - self.proven_at > PROOF_IS_LATE
-
-    @property
-    def seal_is_late(self) -> bool:
-        """Whether something has waited for its seal for too long."""
-        return self.oldest_unsealed is not None and utcnow() - self.oldest_unsealed > SEAL_IS_LATE
 
 
 @dataclass(frozen=True)
@@ -68,20 +34,6 @@ class People:
     new: int
     suspended: int
     unproved: int
-
-
-def books(session: Session) -> Books:
-    row = session.execute(BOOKS).one()
-    upto = row.sealed_upto or 0
-    return Books(
-        last_txn=row.last_txn,
-        proven_at=row.proven_at,
-        proven_upto=row.proven_upto or 0,
-        seal=row.seal,
-        sealed_at=row.sealed_at,
-        sealed_upto=upto,
-        oldest_unsealed=session.scalar(OLDEST_UNSEALED, {"upto": upto}),
-    )
 
 
 def work(session: Session) -> Work:

@@ -169,6 +169,11 @@ def open_count(session: Session) -> int:
     return session.scalar(select(func.count()).select_from(Alarm).where(*_are_open())) or 0
 
 
+def standing(session: Session) -> set[str]:
+    """What there is trouble about, silenced or not."""
+    return set(session.scalars(select(Alarm.what).where(Alarm.over_at.is_(None)).distinct()))
+
+
 def alarms(session: Session, *, before: int | None, limit: int) -> list[AlarmRow]:
     """All that ever were, the newest first, with numbers below `before`."""
     chosen = select(*_ROW).order_by(Alarm.id.desc()).limit(limit)

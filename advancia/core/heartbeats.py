@@ -104,6 +104,16 @@ def last_beats(session: Session) -> dict[str, datetime]:
     return {each.process: each.seen_at for each in rows}
 
 
+def ages(session: Session) -> dict[str, timedelta]:
+    """For how long no process of each kind was heard, by the database's clock; as `last_beats`."""
+    rows = session.execute(
+        select(Heartbeat.process, (func.now() - func.max(Heartbeat.seen_at)).label("age")).group_by(
+            Heartbeat.process
+        )
+    )
+    return {each.process: each.age for each in rows}
+
+
 def living(session: Session) -> list[Living]:
     """Every process that was heard within the hour, by kind, the longest running first."""
     is_silent = Heartbeat.seen_at < func.now() - SILENT_AFTER

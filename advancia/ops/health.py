@@ -1,68 +1,129 @@
-"""Whether the parts answer."""
+"""Whether the parts answer, told within two seconds whatever hangs.
+
+Each server is looked at on a thread of its own. Who asks waits for it so long and no longer; what has not answered by
+then is `Not answering`. One look is under way at a time in each process, however many ask, and one that hangs is left
+alone: it holds one thread and one connection until its server answers or is gone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 
-from redis import Redis, RedisError
-from sqlalchemy import func, select, text
-from sqlalchemy.exc import SQLAlchemyError
+from flask import Flask, current_app
+from redis import RedisError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from advancia.config import Settings
-from advancia.core.db import Session
-from advancia.core.outbox import OutboxRow
+from advancia.core.db import Session, db
+from advancia.ops import parts as product
+from advancia.ops.parts import Part, State
 
-LATE_SECONDS = 60
-PATIENCE_SECONDS = 1.0
+LOOK_SECONDS = 1.5
+PART_SECONDS = 0.5  # for a part that is asked of the database
+TIMED_OUT = "57014"
+
+Looking = Callable[[dict[str, Part]], None]
 
 
 @dataclass(frozen=True)
-class Part:
-    """One part of the product: whether it works, in words, and whether nothing works without it."""
+class Health:
+    """All parts, and what they come to."""
 
-    name: str
-    ok: bool
-    words: str
-    needed: bool = True
+    parts: list[Part]
 
+    @property
+    def state(self) -> State:
+        states = {part.state for part in self.parts}
+        return next((each for each in (State.DOWN, State.DEGRADED) if each in states), State.OK)
 
-def parts(session: Session, settings: Settings) -> list[Part]:
-    """Look at every part now. Never raises: a part that does not answer is a part that is down."""
-    return [
-        _looked_at("Database", lambda: _database(session)),
-        _looked_at("Cache", lambda: _cache(settings)),
-        _looked_at("Background work", lambda: _work(session), needed=False),
-    ]
+    def keys(self, state: State) -> list[str]:
+        return [part.key for part in self.parts if part.state is state]
 
 
-def _looked_at(name: str, look: Callable[[], tuple[bool, str]], *, needed: bool = True) -> Part:
+@dataclass
+class _Run:
+    """One look, under way or over, and what it has found so far."""
+
+    begun: float = field(default_factory=time.monotonic)
+    over: threading.Event = field(default_factory=threading.Event)
+    found: dict[str, Part] = field(default_factory=dict)
+
+    def wait(self) -> dict[str, Part]:
+        """What it has found when its time is up. What one that hangs had found before says nothing of now."""
+        left = self.begun + LOOK_SECONDS - time.monotonic()
+        if not self.over.wait(max(left, 0.0)) and left <= 0:
+            return {}
+        return dict(self.found)
+
+
+class _Lookout:
+    """Whoever wants to know while a look is under way waits for that one."""
+
+    def __init__(self, looking: Looking) -> None:
+        self._looking = looking
+        self._lock = threading.Lock()
+        self._run: _Run | None = None
+
+    def begin(self) -> _Run:
+        with self._lock:
+            if self._run is None or self._run.over.is_set():
+                self._run = _Run()
+                threading.Thread(target=self._look, args=(self._run,), daemon=True).start()
+            return self._run
+
+    def _look(self, run: _Run) -> None:
+        try:
+            self._looking(run.found)
+        finally:
+            run.over.set()
+
+
+class Checkup:
+    """The health of one app, asked for by its requests."""
+
+    def __init__(self, app: Flask) -> None:
+        self._app = app
+        self._database = _Lookout(self._look_at_database)
+        self._cache = _Lookout(self._look_at_cache)
+
+    def health(self) -> Health:
+        """Look at every part now. Never raises, and takes no longer than `LOOK_SECONDS`."""
+        product.code_head()  # once for all, so that its time is nobody's delay
+        runs = [self._database.begin(), self._cache.begin()]
+        found = {key: part for run in runs for key, part in run.wait().items()}
+        missing = [part for look in product.IN_DATABASE for part in look.unanswered()]
+        missing.insert(1, product.silent_cache())
+        return Health([found.get(part.key, part) for part in missing])
+
+    def _look_at_database(self, found: dict[str, Part]) -> None:
+        with self._app.app_context(), Session(db.engine) as session:
+            for look in product.IN_DATABASE:
+                if not _note(found, look.at, session):
+                    return
+
+    def _look_at_cache(self, found: dict[str, Part]) -> None:
+        try:
+            found["cache"] = product.cache_of(self._app.extensions["settings"])
+        except (RedisError, OSError):
+            return
+
+
+def health() -> Health:
+    """The health of the app whose request this is."""
+    checkup: Checkup = current_app.extensions["health"]
+    return checkup.health()
+
+
+def _note(found: dict[str, Part], look: Callable[[Session], Iterable[Part]], session: Session) -> bool:
+    """Note what the look finds; false when there is no use in asking the database for more."""
     try:
-        ok, words = look()
-    except (SQLAlchemyError, RedisError, OSError):
-        ok, words = False, "Not answering"
-    return Part(name, ok, words, needed)
-
-
-def _database(session: Session) -> tuple[bool, str]:
-    session.execute(text("SELECT 1"))
-    return True, "Working"
-
-
-def _cache(settings: Settings) -> tuple[bool, str]:
-    patience = {"socket_connect_timeout": PATIENCE_SECONDS, "socket_timeout": PATIENCE_SECONDS}
-    with Redis.from_url(settings.redis_url, **patience) as redis:
-        redis.ping()
-    return True, "Working"
-
-
-def _work(session: Session) -> tuple[bool, str]:
-    """Late when something that is due has waited for more than a minute."""
-    waited = session.scalar(
-        select(func.extract("epoch", func.now() - func.min(OutboxRow.available_at))).where(
-            OutboxRow.done_at.is_(None), OutboxRow.parked_at.is_(None), OutboxRow.available_at <= func.now()
-        )
-    )
-    if waited is not None and waited > LATE_SECONDS:
-        return False, f"Late by {int(waited // 60)} minutes"
-    return True, "Working"
+        session.execute(text(f"SET LOCAL statement_timeout = {int(PART_SECONDS * 1000)}"))
+        found.update({part.key: part for part in look(session)})
+        session.rollback()
+    except SQLAlchemyError as trouble:
+        session.rollback()
+        return isinstance(trouble, DBAPIError) and getattr(trouble.orig, "sqlstate", None) is not None
+    return True

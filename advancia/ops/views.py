@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, current_app, jsonify
+from typing import cast
+
+from flask import Blueprint, Flask, jsonify
+from flask.blueprints import BlueprintSetupState
 from flask.typing import ResponseReturnValue
 
-from advancia.core.db import db
 from advancia.ops import health as checks
+from advancia.ops.health import Checkup, Health
+from advancia.ops.parts import WORKING, Part, State
 from advancia.web.access import machine, public
 from advancia.web.htmx import render
 from advancia.web.limits import limiter
 
 bp = Blueprint("ops", __name__)
+
+BEHIND_THE_PAGES = ("worker", "relay", "clock", "outbox")
+
+
+@bp.record
+def _install(state: BlueprintSetupState) -> None:
+    state.app.extensions["health"] = Checkup(cast("Flask", state.app))
 
 
 @bp.get("/health")
@@ -25,16 +36,27 @@ def health() -> ResponseReturnValue:
 @machine
 @limiter.exempt
 def api_health() -> ResponseReturnValue:
-    parts = checks.parts(db.session(), current_app.extensions["settings"])
-    down = [part.name for part in parts if not part.ok and part.needed]
-    degraded = [part.name for part in parts if not part.ok and not part.needed]
-    status = "down" if down else "degraded" if degraded else "ok"
-    body = {"status": status, "down": down, "degraded": degraded, "parts": {p.name: p.words for p in parts}}
-    return jsonify(body), 503 if down else 200
+    found = checks.health()
+    body = {
+        "status": found.state,
+        "down": found.keys(State.DOWN),
+        "degraded": found.keys(State.DEGRADED),
+        "parts": {part.key: {"ok": part.ok, "words": part.words, **part.facts} for part in found.parts},
+    }
+    return jsonify(body), 503 if found.state is State.DOWN else 200
 
 
 @bp.get("/status")
 @public
 def status() -> ResponseReturnValue:
-    parts = checks.parts(db.session(), current_app.extensions["settings"])
-    return render("public/status.html", parts=[(part.name, part.ok, part.words) for part in parts])
+    return render("public/status.html", parts=_for_people(checks.health()))
+
+
+def _for_people(found: Health) -> list[tuple[str, bool, str]]:
+    """What matters to a customer: the rest is for those who mend it."""
+    by_key = {part.key: part for part in found.parts}
+    work = next((by_key[key] for key in BEHIND_THE_PAGES if not by_key[key].ok), None)
+    shown = [by_key["database"], by_key["cache"], Part("work", "Background work")]
+    if work is not None:
+        shown[-1] = Part("work", "Background work", work.state, work.words)
+    return [(part.name, part.ok, "" if part.words == WORKING else part.words) for part in shown]

@@ -66,7 +66,7 @@ def test_work_that_gave_up_is_told(app, staff_page):
 
 
 def test_books_that_nobody_has_proven_lately_are_told(app, staff_page, monkeypatch):
-    monkeypatch.setattr("advancia.admin.home.PROOF_IS_LATE", timedelta(seconds=-1))
+    monkeypatch.setattr("advancia.ops.books.PROOF_IS_LATE", timedelta(seconds=-1))
 
     assert "ledger_check" in staff_page("support").get("/admin/").text
 
