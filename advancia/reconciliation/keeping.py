@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from advancia.core.db import Session
 from advancia.reconciliation.found import Found, Kind, Side
@@ -87,7 +87,7 @@ def _resolved_before(session: Session, found: Sequence[Found]) -> dict[str, int]
     amounts = {one.key: (_minor(one.our_amount), _minor(one.their_amount)) for one in found}
     latest = (
         select(Difference.key, Difference.id, Difference.our_amount, Difference.their_amount)
-        .distinct(Difference.key)
+        .ext(distinct_on(Difference.key))
         .where(Difference.key.in_(amounts), Difference.state == "resolved")
         .order_by(Difference.key, Difference.id.desc())
     )

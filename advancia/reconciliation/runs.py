@@ -61,7 +61,7 @@ def usual_window(session: Session) -> Window:
     oldest = session.scalar(
         select(func.min(Difference.happened_at)).where(keeping.IS_OPEN, Difference.side == Side.OUTSIDE)
     )
-    begins = min(now - USUAL_WINDOW, oldest or now)
+    begins = now - USUAL_WINDOW if oldest is None else min(now - USUAL_WINDOW, oldest - timedelta(hours=1))
     return Window(max(begins, now - LONGEST_WINDOW), now)
 
 
