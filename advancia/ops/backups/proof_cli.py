@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 
 from advancia.ops.backups import proof
 from advancia.ops.backups.errors import BackupTrouble
@@ -28,6 +29,7 @@ IDENTITY_FILE = click.option(
 @click.argument("name", required=False)
 @IDENTITY_FILE
 @click.option("--json", "as_json", is_flag=True, help="Print the proof as JSON.")
+@with_appcontext
 def prove_command(*, name: str | None, identity_file: Path | None, as_json: bool) -> None:
     """Restore a backup beside the product, the newest without NAME, and find everything in it again.
 

@@ -47,7 +47,7 @@ class Step:
 
 def parts_are_there(trial: Trial) -> str:
     found = manifests.fetch(trial.store, trial.subject.name)
-    trial.store.open(found.dump).close()
+    trial.store.open(manifests.dump_name(trial.subject.name)).close()
     trial.found_manifest = found
     return f"Manifest and dump lie in {trial.store.address}."
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from flask import current_app
+from flask.cli import with_appcontext
 
 from advancia.ops.backups import restore
 from advancia.ops.backups.errors import BackupTrouble
@@ -22,6 +23,7 @@ NOT_RIGHT, REFUSED = 1, 2
 @click.option(
     "--yes-replace", "typed", metavar="DATABASE", help="The database's name, instead of being asked for it."
 )
+@with_appcontext
 def restore_command(*, name: str, identity_file: Path | None, typed: str | None) -> None:
     """Replace everything in the database by the backup NAME, while the product runs.
 
