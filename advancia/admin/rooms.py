@@ -35,6 +35,7 @@ ROOMS = (
     Room("Work", "admin.work.index", "b", Permission.RECONCILE),
     Room("Audit trail", "admin.trail.index", "a", Permission.SEE_AUDIT),
     Room("Staff", "admin.staff.index", "s", Permission.ROLES),
+    Room("Backups", "admin.backups.index", "u", Permission.BACKUPS),
     Room("Launch check", "admin.launch.index", "l", Permission.SETTINGS),
 )
 

@@ -13,6 +13,7 @@ from flask_login import current_user
 from advancia.admin import denials, parties
 from advancia.admin import home as first_page
 from advancia.admin.approvals import views as approvals
+from advancia.admin.backups import views as backups
 from advancia.admin.customers import queries as customer_queries
 from advancia.admin.customers import views as customers
 from advancia.admin.customers.queries import CustomerRow
@@ -38,7 +39,7 @@ from advancia.web.htmx import render, see_other
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 
-for room in (customers, transactions, payments, rollbacks, approvals, inbox, work, trail, staff, launch):
+for room in (customers, transactions, payments, rollbacks, approvals, inbox, work, trail, staff, launch, backups):
     bp.register_blueprint(room.bp)
 
 SHOWN_FOUND = 20

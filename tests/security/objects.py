@@ -24,6 +24,8 @@ from advancia.identity.models import User, UserSession
 from advancia.identity.recovery import tokens
 from advancia.identity.recovery.models import EmailChange, FactorReset, PasswordReset
 from advancia.identity.sessions import services as sessions
+from advancia.ops.backups import running
+from advancia.ops.backups.models import Backup
 from advancia.ops.launch.models import LaunchRun
 from advancia.payments import services as payments
 from advancia.payments.models import StrayPayment
@@ -157,6 +159,21 @@ def _transaction(app: Flask, owner: Customer, friend: Customer) -> int:
     return found.id
 
 
+def _backup(app: Flask, owner: Customer, _friend: Customer) -> int:
+    with app.app_context(), unit_of_work() as session:
+        row = Backup(
+            name=running.new_name(utcnow()),
+            why="asked",
+            state="failed",
+            failure="For a test.",
+            asked_by=owner.id,
+            target="/",
+        )
+        session.add(row)
+        session.flush()
+        return row.id
+
+
 def _approval(app: Flask, owner: Customer, friend: Customer) -> Any:
     asker = new_staff(app, "admin")
     txn_id = _transaction(app, owner, friend)
@@ -235,6 +252,7 @@ MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "event_id": _event,
     "work_id": _work,
     "launch_id": _launch_run,
+    "backup_id": _backup,
     "member_id": lambda app, _owner, _friend: new_staff(app, "support").id,
     "user_id": lambda _app, owner, _friend: owner.id,
     "session_id": _session,

@@ -132,6 +132,7 @@ MAY = {
         POST /admin/approvals/<uuid:approval_id>/grant
         POST /admin/approvals/<uuid:approval_id>/refusal
         POST /admin/approvals/<uuid:approval_id>/withdrawal
+        POST /admin/payments/<uuid:deposit_id>/resend
         POST /admin/webhooks/<int:event_id>/replay
         POST /admin/webhooks/<int:event_id>/parking
         POST /admin/work/<int:work_id>/again
@@ -151,6 +152,10 @@ MAY = {
         GET /admin/launch/
         POST /admin/launch/
         GET /admin/launch/<int:launch_id>
+        GET /admin/backups/
+        GET /admin/backups/new
+        POST /admin/backups/new
+        GET /admin/backups/<int:backup_id>
     """,
     FINANCE_UP: """
         GET /admin/approvals/
@@ -159,6 +164,8 @@ MAY = {
         POST /admin/payments/<uuid:deposit_id>/refund
         GET /admin/payments/suspense/<int:stray_id>
         POST /admin/payments/suspense/<int:stray_id>
+        GET /admin/payments/suspense/<int:stray_id>/return
+        POST /admin/payments/suspense/<int:stray_id>/return
         GET /admin/webhooks/
         GET /admin/webhooks/<int:event_id>
         GET /admin/work/
@@ -185,9 +192,13 @@ FRESH = {
     "POST /settings/sessions/<int:session_id>/end",
     "POST /settings/sessions/all/end",
     "POST /settings/sessions/others/end",
+    "GET /admin/backups/new",
+    "POST /admin/backups/new",
     "GET /admin/payments/<uuid:deposit_id>/refund",
     "POST /admin/payments/<uuid:deposit_id>/refund",
     "POST /admin/payments/suspense/<int:stray_id>",
+    "GET /admin/payments/suspense/<int:stray_id>/return",
+    "POST /admin/payments/suspense/<int:stray_id>/return",
     "GET /admin/customers/<int:user_id>/suspension",
     "POST /admin/customers/<int:user_id>/suspension",
     "GET /admin/customers/<int:user_id>/reinstatement",

@@ -18,12 +18,12 @@ from advancia.ops.backups.models import State, Why
 from advancia.ops.backups.proof_cli import prove_command
 from advancia.ops.backups.queries import BackupRow
 from advancia.ops.backups.restore_cli import restore_command
+from advancia.ops.backups.words import size_words
 from advancia.ops.dev.home import write_private
 
 FAILED, COULD_NOT_BEGIN = 1, 2
 NONE_THERE = 1
 SHOWN = 50
-KIB = 1024
 
 backup_cli = AppGroup("backup", help="Backups of the database: make, list, prove, restore, prune.")
 backup_cli.add_command(prove_command)
@@ -115,18 +115,6 @@ def keygen_command(*, file: Path) -> None:
 
 
 backup_cli.add_command(keygen_command)
-
-
-def size_words(size: int | None) -> str:
-    """A size as people read it: `3.4 MB`."""
-    if size is None:
-        return "—"
-    amount = float(size)
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if amount < KIB:
-            return f"{amount:,.0f} {unit}" if unit == "bytes" else f"{amount:,.1f} {unit}"
-        amount /= KIB
-    return f"{amount:,.1f} TB"
 
 
 def _made_words(row: BackupRow) -> str:

@@ -1,0 +1,1 @@
+"""Backups, for owners: what there is, how it stands, and one more."""
