@@ -10,6 +10,13 @@ class AlreadyAsked(DomainError):
         super().__init__("Somebody has asked for this already. It waits for a second person.")
 
 
+class NeedsSecondPerson(DomainError):
+    """It is too much for one person alone."""
+
+    def __init__(self) -> None:
+        super().__init__("This is a large amount, so a second person has to approve it.")
+
+
 class OwnApproval(DomainError):
     def __init__(self) -> None:
         super().__init__("You asked for this yourself, so somebody else has to decide.")

@@ -21,6 +21,9 @@ from advancia.core.errors import NotFound
 
 class Kind(StrEnum):
     ROLLBACK = "rollback"
+    REFUND = "refund"
+    STRAY_CREDIT = "stray_credit"
+    STRAY_RETURN = "stray_return"
 
 
 class Decision(StrEnum):

@@ -7,18 +7,16 @@ from uuid import UUID
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
-from advancia.admin.approvals import queries, services
+from advancia.admin.approvals import matters, queries, services
 from advancia.admin.approvals.errors import AlreadyDecided
 from advancia.admin.approvals.forms import ApprovalFilters
 from advancia.admin.approvals.services import Decision
 from advancia.admin.forms import ReasonForm
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
-from advancia.admin.rollbacks import queries as rollbacks
-from advancia.admin.rollbacks import services as rolling_back
 from advancia.core.db import Session, db, in_unit_of_work
 from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
-from advancia.web.access import confirmed, current_actor, staff_required
+from advancia.web.access import confirmed, current_actor, deny, may, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other
@@ -35,9 +33,8 @@ def index() -> ResponseReturnValue:
         db.session(), state=form.good("state"), before=before_here(), limit=PAGE_SIZE + 1
     )
     older = rows[PAGE_SIZE - 1].cursor if len(rows) > PAGE_SIZE else None
-    return render(
-        "admin/approvals/index.html", form=form, page=listed(rows[:PAGE_SIZE], older=older, form=form)
-    )
+    page = listed(rows[:PAGE_SIZE], older=older, form=form)
+    return render("admin/approvals/index.html", form=form, page=page, title_of=matters.title_of)
 
 
 @bp.get("/<uuid:approval_id>")
@@ -47,7 +44,7 @@ def show(approval_id: UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:approval_id>/grant")
-@staff_required(Permission.ROLL_BACK)
+@staff_required(Permission.APPROVE)
 @confirmed
 @checked_by_its_form
 def grant(approval_id: UUID) -> ResponseReturnValue:
@@ -55,7 +52,7 @@ def grant(approval_id: UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:approval_id>/refusal")
-@staff_required(Permission.ROLL_BACK)
+@staff_required(Permission.APPROVE)
 @confirmed
 @checked_by_its_form
 def refuse(approval_id: UUID) -> ResponseReturnValue:
@@ -63,7 +60,7 @@ def refuse(approval_id: UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:approval_id>/withdrawal")
-@staff_required(Permission.ROLL_BACK)
+@staff_required(Permission.APPROVE)
 @confirmed
 @checked_by_its_form
 def withdraw(approval_id: UUID) -> ResponseReturnValue:
@@ -71,6 +68,9 @@ def withdraw(approval_id: UUID) -> ResponseReturnValue:
 
 
 def _decided(approval_id: UUID, decision: Decision) -> ResponseReturnValue:
+    matter = matters.matter_of(queries.approval(db.session(), approval_id))
+    if not may(matter.permission):
+        deny(matter.permission)
     form = ReasonForm()
     if not form.validate_on_submit():
         return _page(form, approval_id, status=422)
@@ -78,7 +78,7 @@ def _decided(approval_id: UUID, decision: Decision) -> ResponseReturnValue:
 
     def decide(session: Session) -> None:
         if decision is Decision.GRANTED:
-            rolling_back.grant(session, actor=actor, approval_id=approval_id, words=words)
+            matter.grant(session, actor=actor, approval_id=approval_id, words=words)
         else:
             services.decide(session, actor=actor, approval_id=approval_id, decision=decision, words=words)
 
@@ -97,10 +97,12 @@ def _decided(approval_id: UUID, decision: Decision) -> ResponseReturnValue:
 def _page(form: ReasonForm, approval_id: UUID, status: int = 200) -> ResponseReturnValue:
     session = db.session()
     approval = queries.approval(session, approval_id)
+    matter = matters.matter_of(approval)
     return render(
         "admin/approvals/show.html",
         status=status,
         form=form,
         approval=approval,
-        preview=rollbacks.preview(session, int(approval.subject)),
+        matter=matter,
+        preview=matter.preview(session, approval),
     )

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from wtforms import BooleanField, SelectField, StringField
+from wtforms import BooleanField, SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
 from advancia.admin.forms import ReasonForm
 from advancia.admin.lists import PROVIDERS, Filters
+from advancia.core import coin_addresses
 from advancia.core.money import Asset, Money
+from advancia.providers.cryptomus import NETWORK_WORDS
 from advancia.web.forms import AmountField, RequestIdField, cleaned, options
 
 LONGEST = 254
+LONGEST_ADDRESS = 128
 
 
 class DepositFilters(Filters):
@@ -52,7 +55,11 @@ class StrayFilters(Filters):
         "State",
         default="",
         choices=options(
-            ("", "All"), ("open", "Waiting"), ("credited", "Credited"), ("returned", "Given back")
+            ("", "All"),
+            ("open", "Waiting"),
+            ("credited", "Credited"),
+            ("returned", "Given back"),
+            ("taken", "Taken back"),
         ),
     )
 
@@ -75,6 +82,37 @@ class RefundForm(ReasonForm):
         if self.amount.money is None:
             raise RuntimeError("The form has not been validated.")
         return self.amount.money
+
+
+class CoinForm(ReasonForm):
+    """Where coins go. The address is checked by the rules of the network that they came over."""
+
+    address = StringField(
+        "Address",
+        filters=[cleaned],
+        validators=[DataRequired("Enter an address"), Length(max=LONGEST_ADDRESS)],
+    )
+    request_id = RequestIdField()
+
+    def __init__(self, network: str) -> None:
+        super().__init__()
+        self.network = network
+        self.address.label.text = f"Address on {NETWORK_WORDS.get(network, network)}"
+        self.address.description = "Where the payer wants it. Ask them, and copy it: nobody can call it back."
+
+    def validate_address(self, field: StringField) -> None:
+        try:
+            field.data = coin_addresses.checked(field.data or "", network=self.network)
+        except coin_addresses.InvalidAddress as refusal:
+            raise ValidationError(str(refusal)) from None
+
+
+class CoinRefundForm(CoinForm):
+    allow_debt = BooleanField("Book what is missing as a debt of the customer")
+
+
+class ReturnForm(ReasonForm):
+    request_id = RequestIdField()
 
 
 class CreditForm(ReasonForm):

@@ -8,16 +8,24 @@ from datetime import datetime
 from decimal import Decimal
 from uuid import UUID
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, func, or_, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from advancia import ledger
+from advancia.admin.approvals import queries as approvals
+from advancia.admin.approvals.services import Kind
+from advancia.admin.payments import second_person
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
+from advancia.core.large_amounts import is_large
 from advancia.core.money import Money, asset
 from advancia.identity.models import User
-from advancia.payments import offers
+from advancia.payments import offers, whereabouts
 from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
 from advancia.payments.refunds import services as refunds
+from advancia.payments.refunds import suspense
+from advancia.payments.strays import services as strays_service
+from advancia.providers.cryptomus import NETWORKS
 
 MICROSECONDS = 1_000_000
 LARGEST_ID = 2**63 - 1
@@ -57,10 +65,25 @@ class DepositDetail:
     refunds: Sequence[Refund]
     disputes: Sequence[Dispute]
     refundable: Money
+    is_rolled_back: bool
+    waiting: UUID | None  # the request to refund it that waits for a second person
+
+    @property
+    def is_crypto(self) -> bool:
+        return self.row.provider in offers.CRYPTO
+
+    @property
+    def is_refundable(self) -> bool:
+        return self.row.state == "paid" and bool(self.refundable) and not self.is_rolled_back
 
     @property
     def can_be_refunded(self) -> bool:
-        return self.row.state == "paid" and self.row.provider in offers.CARDS and bool(self.refundable)
+        return self.is_refundable and self.waiting is None
+
+    @property
+    def network_of_refund(self) -> str:
+        """The network that coins go back over: the one they came over."""
+        return self.network or NETWORKS.get(self.row.amount.asset.code, "")
 
 
 def deposits(
@@ -93,7 +116,7 @@ def deposit(session: Session, deposit_id: UUID) -> DepositDetail:
         raise NotFound("There is no such deposit.")
     found, name = row
     transaction = ledger.transaction(session, f"deposit:{deposit_id}")
-    of_deposit = select(Refund).where(Refund.deposit_id == deposit_id).order_by(Refund.created_at)
+    of_deposit = select(Refund).where(refunds_of(deposit_id)).order_by(Refund.created_at)
     disputed = select(Dispute).where(Dispute.deposit_id == deposit_id).order_by(Dispute.opened_at)
     return DepositDetail(
         row=_row(found, name),
@@ -107,7 +130,15 @@ def deposit(session: Session, deposit_id: UUID) -> DepositDetail:
         refunds=session.scalars(of_deposit).all(),
         disputes=session.scalars(disputed).all(),
         refundable=refunds.refundable(session, found),
+        is_rolled_back=whereabouts.is_rolled_back(session, f"deposit:{deposit_id}"),
+        waiting=approvals.open_about(session, kind=Kind.REFUND, subject=str(deposit_id)),
     )
+
+
+def refunds_of(deposit_id: UUID) -> ColumnElement[bool]:
+    """Those of a deposit, and of the payment that came for it and was put into suspense."""
+    set_aside = select(StrayPayment.id).where(StrayPayment.deposit_id == deposit_id)
+    return or_(Refund.deposit_id == deposit_id, Refund.stray_id.in_(set_aside))
 
 
 @dataclass(frozen=True)
@@ -116,6 +147,8 @@ class DisputeRow:
 
     id: str
     deposit_id: UUID | None
+    stray_id: int | None
+    borne_by_house: bool
     money: Money
     withheld_money: Money | None
     state: str
@@ -150,6 +183,56 @@ def stray(session: Session, stray_id: int) -> StrayPayment:
     if found is None:
         raise NotFound("There is no such payment.")
     return found
+
+
+@dataclass(frozen=True)
+class StrayDetail:
+    """A payment in suspense with what came of it. `waiting`: the request about it that waits for a second person."""
+
+    found: StrayPayment
+    left: Money | None
+    owner: User | None
+    refunds: Sequence[Refund]
+    disputes: Sequence[Dispute]
+    is_disputed: bool
+    is_large: bool
+    waiting: UUID | None
+
+    @property
+    def is_under_way(self) -> bool:
+        return any(each.state in ("asked", "pending") for each in self.refunds)
+
+    @property
+    def can_be_decided(self) -> bool:
+        is_free = not (self.is_disputed or self.is_under_way or self.waiting)
+        return self.found.state == "open" and self.left is not None and is_free
+
+    @property
+    def is_crypto(self) -> bool:
+        return self.found.provider in offers.CRYPTO
+
+    @property
+    def network(self) -> str:
+        return self.found.network or NETWORKS.get(self.found.asset or "", "")
+
+
+def stray_detail(session: Session, stray_id: int) -> StrayDetail:
+    """Raises `NotFound`."""
+    found = stray(session, stray_id)
+    left = strays_service.left(found)
+    disputed = select(Dispute).where(
+        Dispute.provider == found.provider, Dispute.payment_id == found.payment_id
+    )
+    return StrayDetail(
+        found=found,
+        left=left,
+        owner=owner_of(session, found.deposit_id),
+        refunds=suspense.refunds_of(session, found),
+        disputes=session.scalars(disputed.order_by(Dispute.opened_at)).all(),
+        is_disputed=strays_service.is_disputed(session, found),
+        is_large=left is not None and is_large(left),
+        waiting=second_person.waiting_about(session, stray_id),
+    )
 
 
 def owner_of(session: Session, deposit_id: UUID | None) -> User | None:
@@ -192,6 +275,8 @@ def _dispute_row(found: Dispute) -> DisputeRow:
     return DisputeRow(
         id=found.id,
         deposit_id=found.deposit_id,
+        stray_id=found.stray_id,
+        borne_by_house=found.borne_by_house,
         money=Money(int(found.amount), of_asset),
         withheld_money=Money(int(found.withheld), of_asset) if found.withheld else None,
         state=found.state,

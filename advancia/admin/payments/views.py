@@ -2,29 +2,36 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
+from advancia import audit
+from advancia.admin.approvals.errors import NeedsSecondPerson
 from advancia.admin.customers import queries as customers
 from advancia.admin.lists import PAGE_SIZE, Filters, before_here, listed
-from advancia.admin.payments import queries
+from advancia.admin.payments import queries, second_person
 from advancia.admin.payments.forms import (
+    CoinForm,
+    CoinRefundForm,
     CreditForm,
     DepositFilters,
     DisputeFilters,
     RefundForm,
+    ReturnForm,
     StrayFilters,
 )
-from advancia.core.db import db, in_unit_of_work
+from advancia.core.db import db, in_unit_of_work, unit_of_work
 from advancia.core.errors import DomainError
+from advancia.core.large_amounts import LARGEST_WITHOUT
 from advancia.core.permissions import Permission
 from advancia.ledger import InsufficientFunds
 from advancia.payments.queries import STATE_WORDS
 from advancia.payments.refunds import booking
-from advancia.payments.refunds import services as refunds
-from advancia.payments.strays import services as strays
+from advancia.providers.errors import ProviderError
+from advancia.wallet.queries import PROVIDER_WORDS
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
@@ -67,7 +74,7 @@ def show(deposit_id: UUID) -> ResponseReturnValue:
 @confirmed
 def refund(deposit_id: UUID) -> ResponseReturnValue:
     deposit = queries.deposit(db.session(), deposit_id)
-    return _refund_page(RefundForm(deposit.row.amount.asset, amount=deposit.refundable.plain), deposit)
+    return _refund_page(_refund_form(deposit), deposit)
 
 
 @bp.post("/<uuid:deposit_id>/refund")
@@ -76,20 +83,63 @@ def refund(deposit_id: UUID) -> ResponseReturnValue:
 @checked_by_its_form
 def create_refund(deposit_id: UUID) -> ResponseReturnValue:
     deposit = queries.deposit(db.session(), deposit_id)
-    form = RefundForm(deposit.row.amount.asset)
+    form = _refund_form(deposit)
     if not form.validate_on_submit():
         return _refund_page(form, deposit, status=422)
     db.session.rollback()
     try:
-        _ask_for_refund(form, deposit_id)
+        return _refunded(form, deposit)
     except InsufficientFunds as refusal:
         form.refuse(form.allow_debt, f"{refusal} Book the rest as their debt, or refund less.")
-        return _refund_page(form, queries.deposit(db.session(), deposit_id), status=422)
     except DomainError as refusal:
-        form.refuse(form.amount, str(refusal))
-        return _refund_page(form, queries.deposit(db.session(), deposit_id), status=422)
+        form.refuse(form.reason if deposit.is_crypto else form.amount, str(refusal))
+    return _refund_page(form, queries.deposit(db.session(), deposit_id), status=422)
+
+
+def _refund_form(deposit: queries.DepositDetail) -> RefundForm | CoinRefundForm:
+    if deposit.is_crypto:
+        return CoinRefundForm(deposit.network_of_refund)
+    return RefundForm(deposit.row.amount.asset, amount=deposit.refundable.plain)
+
+
+def _refunded(form: RefundForm | CoinRefundForm, deposit: queries.DepositDetail) -> ResponseReturnValue:
+    wish: dict[str, Any] = {
+        "actor": current_actor(),
+        "deposit_id": deposit.row.id,
+        "amount": deposit.refundable if isinstance(form, CoinRefundForm) else form.money,
+        "address": entered(form.address) if isinstance(form, CoinRefundForm) else None,
+        "reason": entered(form.reason),
+        "allow_debt": form.allow_debt.data,
+    }
+    try:
+        in_unit_of_work(
+            lambda session: second_person.refund(session, request_id=form.request_id.uuid, **wish)
+        )
+    except NeedsSecondPerson:
+        return _asked(in_unit_of_work(lambda session: second_person.ask_for_refund(session, **wish)))
     flash("Asked for. It is on its way to the provider.", "success")
-    return see_other(url_for(".show", deposit_id=deposit_id))
+    return see_other(url_for(".show", deposit_id=deposit.row.id))
+
+
+@bp.post("/<uuid:deposit_id>/resend")
+@staff_required(Permission.REPLAY_WEBHOOKS)
+def resend(deposit_id: UUID) -> ResponseReturnValue:
+    """Ask the crypto provider to tell of this deposit once more."""
+    deposit, gateway = queries.deposit(db.session(), deposit_id), current_app.extensions["crypto_gateway"]
+    db.session.rollback()  # no transaction is open while the provider is asked
+    here = see_other(url_for(".show", deposit_id=deposit_id))
+    if gateway is None or gateway.name != deposit.row.provider or deposit.checkout_id is None:
+        flash("There is nobody to be asked about this deposit.", "error")
+        return here
+    try:
+        gateway.resend(deposit.checkout_id)
+    except ProviderError as trouble:
+        flash(str(trouble), "error")
+        return here
+    with unit_of_work() as session:
+        audit.record(session, current_actor(), action="webhook.asked_again", kind="deposit", id=deposit_id)
+    flash("Asked. It comes into the inbox within moments.", "success")
+    return here
 
 
 @bp.get("/disputes")
@@ -112,8 +162,8 @@ def suspense() -> ResponseReturnValue:
 @bp.get("/suspense/<int:stray_id>")
 @staff_required(Permission.APPROVE)
 def stray(stray_id: int) -> ResponseReturnValue:
-    owner = queries.owner_of(db.session(), queries.stray(db.session(), stray_id).deposit_id)
-    return _stray_page(CreditForm(data={"who": owner.email} if owner else None), stray_id)
+    detail = queries.stray_detail(db.session(), stray_id)
+    return _stray_page(CreditForm(data={"who": detail.owner.email} if detail.owner else None), detail)
 
 
 @bp.post("/suspense/<int:stray_id>")
@@ -121,52 +171,102 @@ def stray(stray_id: int) -> ResponseReturnValue:
 @confirmed
 @checked_by_its_form
 def credit_stray(stray_id: int) -> ResponseReturnValue:
-    form = CreditForm()
-    queries.stray(db.session(), stray_id)
+    form, detail = CreditForm(), queries.stray_detail(db.session(), stray_id)
     if not form.validate_on_submit():
-        return _stray_page(form, stray_id, status=422)
+        return _stray_page(form, detail, status=422)
     user_id = customers.id_of(db.session(), entered(form.who))
     if user_id is None:
         form.refuse(form.who, "There is no such customer.")
-        return _stray_page(form, stray_id, status=422)
-    actor, reason = current_actor(), entered(form.reason)
+        return _stray_page(form, detail, status=422)
     db.session.rollback()
     try:
-        in_unit_of_work(
-            lambda session: strays.credit(
-                session, actor=actor, stray_id=stray_id, user_id=user_id, reason=reason
-            )
-        )
+        return _credited(form, stray_id, user_id)
     except DomainError as refusal:
         form.refuse(form.who, str(refusal))
-        return _stray_page(form, stray_id, status=422)
+    return _stray_page(form, queries.stray_detail(db.session(), stray_id), status=422)
+
+
+@bp.get("/suspense/<int:stray_id>/return")
+@staff_required(Permission.APPROVE)
+@confirmed
+def return_stray(stray_id: int) -> ResponseReturnValue:
+    detail = queries.stray_detail(db.session(), stray_id)
+    return _return_page(_return_form(detail), detail)
+
+
+@bp.post("/suspense/<int:stray_id>/return")
+@staff_required(Permission.APPROVE)
+@confirmed
+@checked_by_its_form
+def create_return(stray_id: int) -> ResponseReturnValue:
+    detail = queries.stray_detail(db.session(), stray_id)
+    form = _return_form(detail)
+    if not form.validate_on_submit():
+        return _return_page(form, detail, status=422)
+    db.session.rollback()
+    try:
+        return _sent_back(form, stray_id)
+    except DomainError as refusal:
+        form.refuse(form.reason, str(refusal))
+    return _return_page(form, queries.stray_detail(db.session(), stray_id), status=422)
+
+
+def _credited(form: CreditForm, stray_id: int, user_id: int) -> ResponseReturnValue:
+    wish: dict[str, Any] = {
+        "actor": current_actor(),
+        "stray_id": stray_id,
+        "user_id": user_id,
+        "reason": entered(form.reason),
+    }
+    try:
+        in_unit_of_work(lambda session: second_person.credit(session, **wish))
+    except NeedsSecondPerson:
+        return _asked(in_unit_of_work(lambda session: second_person.ask_for_credit(session, **wish)))
     flash("Credited.", "success")
     return see_other(url_for(".stray", stray_id=stray_id))
 
 
-def _ask_for_refund(form: RefundForm, deposit_id: UUID) -> None:
-    actor = current_actor()
-    in_unit_of_work(
-        lambda session: refunds.request_refund(
-            session,
-            actor=actor,
-            deposit_id=deposit_id,
-            amount=form.money,
-            reason=entered(form.reason),
-            request_id=form.request_id.uuid,
-            allow_debt=form.allow_debt.data,
+def _return_form(detail: queries.StrayDetail) -> ReturnForm | CoinForm:
+    return CoinForm(detail.network) if detail.is_crypto else ReturnForm()
+
+
+def _sent_back(form: ReturnForm | CoinForm, stray_id: int) -> ResponseReturnValue:
+    wish: dict[str, Any] = {
+        "actor": current_actor(),
+        "stray_id": stray_id,
+        "reason": entered(form.reason),
+        "address": entered(form.address) if isinstance(form, CoinForm) else None,
+    }
+    try:
+        in_unit_of_work(
+            lambda session: second_person.send_back(session, request_id=form.request_id.uuid, **wish)
         )
-    )
+    except NeedsSecondPerson:
+        return _asked(in_unit_of_work(lambda session: second_person.ask_to_send_back(session, **wish)))
+    flash("Sent. It is on its way to the provider.", "success")
+    return see_other(url_for(".stray", stray_id=stray_id))
 
 
-def _refund_page(form: RefundForm, deposit: queries.DepositDetail, status: int = 200) -> ResponseReturnValue:
-    return _render("refund", status=status, form=form, deposit=deposit)
+def _asked(approval_id: UUID) -> ResponseReturnValue:
+    flash("Asked. It is a large amount, so it is done once a second person approves it.", "success")
+    return see_other(url_for("admin.approvals.show", approval_id=approval_id))
 
 
-def _stray_page(form: CreditForm, stray_id: int, status: int = 200) -> ResponseReturnValue:
-    found = queries.stray(db.session(), stray_id)
-    owner = queries.owner_of(db.session(), found.deposit_id)
-    return _render("stray", status=status, form=form, stray=found, owner=owner, amount_of=strays.left)
+def _refund_page(
+    form: RefundForm | CoinRefundForm, deposit: queries.DepositDetail, status: int = 200
+) -> ResponseReturnValue:
+    large = LARGEST_WITHOUT[deposit.row.amount.asset.code]
+    return _render("refund", status=status, form=form, deposit=deposit, large=large)
+
+
+def _stray_page(form: CreditForm, detail: queries.StrayDetail, status: int = 200) -> ResponseReturnValue:
+    return _render("stray", status=status, form=form, detail=detail, money=booking.amount_of)
+
+
+def _return_page(
+    form: ReturnForm | CoinForm, detail: queries.StrayDetail, status: int = 200
+) -> ResponseReturnValue:
+    return _render("return", status=status, form=form, detail=detail)
 
 
 def _valid(form: Filters) -> Filters:
@@ -176,5 +276,9 @@ def _valid(form: Filters) -> Filters:
 
 def _render(name: str, *, status: int = 200, **facts: object) -> ResponseReturnValue:
     return render(
-        f"admin/payments/{name}.html", status=status, waiting=queries.waiting(db.session()), **facts
+        f"admin/payments/{name}.html",
+        status=status,
+        waiting=queries.waiting(db.session()),
+        provider_words=lambda provider: PROVIDER_WORDS.get(provider, provider),
+        **facts,
     )

@@ -72,12 +72,7 @@ def request_refund(
         if (int(earlier.amount), earlier.address) != (amount.minor, address):
             raise RefundAlreadyAsked
         return earlier.id
-    place = whereabouts.of_deposit(session, deposit)
-    if place is None:
-        raise NothingToRefund
-    if place.where is not Where.CUSTOMER:
-        raise WasRolledBack
-    _check(session, deposit, amount, address)
+    place = _refundable_place(session, deposit, amount, address)
     refund = Refund(
         deposit_id=deposit_id,
         request_id=request_id,
@@ -105,6 +100,16 @@ def request_refund(
     outbox.put(session, Job.SEND_REFUND, refund_id=str(refund.id))
     booking.book(session, refund, place, allow_debt=allow_debt)
     return refund.id
+
+
+def check_refund(session: Session, *, deposit_id: UUID, amount: Money, address: str | None) -> None:
+    """Raise what `request_refund` would raise of this refund now, but for what the customer has; lock the deposit."""
+    _refundable_place(session, _paid(session, deposit_id), amount, address)
+
+
+def is_asked(session: Session, *, deposit_id: UUID, request_id: UUID) -> bool:
+    """Whether the form with that id has led to a refund."""
+    return _asked_before(session, deposit_id, request_id) is not None
 
 
 def refundable(session: Session, deposit: Deposit) -> Money:
@@ -269,6 +274,16 @@ def standing(session: Session, place: Place) -> Refund | None:
         .with_for_update()
         .execution_options(populate_existing=True)
     ).first()
+
+
+def _refundable_place(session: Session, deposit: Deposit, amount: Money, address: str | None) -> Place:
+    place = whereabouts.of_deposit(session, deposit)
+    if place is None:
+        raise NothingToRefund
+    if place.where is not Where.CUSTOMER:
+        raise WasRolledBack
+    _check(session, deposit, amount, address)
+    return place
 
 
 def _check(session: Session, deposit: Deposit, amount: Money, address: str | None) -> None:

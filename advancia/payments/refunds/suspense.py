@@ -12,6 +12,7 @@ from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.jobs import Job
+from advancia.core.money import Money
 from advancia.payments import offers
 from advancia.payments.errors import AddressNeeded, RefundAlreadyAsked
 from advancia.payments.models import Refund, StrayPayment
@@ -39,12 +40,8 @@ def send_back(
         if earlier.address != address:
             raise RefundAlreadyAsked
         return earlier.id
+    amount = check_return(session, stray_id=stray_id, address=address)
     stray, deposit = strays.open_one(session, stray_id)
-    amount = strays.left(stray)
-    if amount is None:
-        raise NotFound
-    if stray.provider in offers.CRYPTO and not address:
-        raise AddressNeeded
     refund = Refund(
         stray_id=stray_id,
         request_id=request_id,
@@ -63,6 +60,22 @@ def send_back(
     outbox.put(session, Job.SEND_REFUND, refund_id=str(refund.id))
     booking.book(session, refund, Place(Where.SUSPENSE, stray.provider, deposit, stray), allow_debt=False)
     return refund.id
+
+
+def check_return(session: Session, *, stray_id: int, address: str | None) -> Money:
+    """What would go back now. Raises what `send_back` would raise; locks the payment."""
+    stray, _ = strays.open_one(session, stray_id)
+    amount = strays.left(stray)
+    if amount is None:
+        raise NotFound
+    if stray.provider in offers.CRYPTO and not address:
+        raise AddressNeeded
+    return amount
+
+
+def is_asked(session: Session, *, stray_id: int, request_id: UUID) -> bool:
+    """Whether the form with that id has sent it back."""
+    return _asked_before(session, stray_id, request_id) is not None
 
 
 def refunds_of(session: Session, stray: StrayPayment) -> list[Refund]:

@@ -177,16 +177,16 @@ def locked_of_payment(session: Session, *, provider: str, payment_id: str) -> St
     ).first()
 
 
-def open_one(session: Session, stray_id: int) -> tuple[StrayPayment, Deposit | None]:
-    """A payment that may be decided about, and the deposit that it came for, both locked.
+def open_one(session: Session, stray_id: int, *, lock: bool = True) -> tuple[StrayPayment, Deposit | None]:
+    """A payment that may be decided about, and the deposit that it came for, both locked, unless only looked at.
 
     Raises `NotFound`, `AlreadyDecided`; `Disputed` and `OnItsWayBack` for what has to wait.
     """
     deposit_id = session.scalar(select(StrayPayment.deposit_id).where(StrayPayment.id == stray_id))
     deposit = (
-        session.get(Deposit, deposit_id, with_for_update=True, populate_existing=True) if deposit_id else None
+        session.get(Deposit, deposit_id, with_for_update=lock, populate_existing=True) if deposit_id else None
     )
-    stray = session.get(StrayPayment, stray_id, with_for_update=True, populate_existing=True)
+    stray = session.get(StrayPayment, stray_id, with_for_update=lock, populate_existing=True)
     if stray is None:
         raise NotFound
     if stray.state != "open":
