@@ -28,10 +28,12 @@ from worker import tasks
 
 HANDS = 8
 BATCH = 100  # rows at most
-BREATH_SECONDS = 0.1  # between two batches, so that the next one is worth it; the first one begins at once
+BREATH_SECONDS = 0.25  # between two batches, so that the next one is worth it; the first one begins at once
 LOOK_SECONDS = 0.02  # until free hands are given new work, at the latest
+STORM_LOOK_SECONDS = 0.05  # the same while batches are run: to look is not for nothing
+SEARCH_SECONDS = 1.0  # between two searches for runs that never ended, where the last one found none
 LINGER_SECONDS = (
-    0.1  # after the last job: where rows come steadily, to look again costs less than another ring
+    0.3  # after the last job: where rows come steadily, to look again costs less than another ring
 )
 LETTERS_TURN = 10  # looks, of which one takes a letter first, so that they do not wait for ever
 SHIFT_SECONDS = 10.0  # for one ring: so often the worker tells that it lives, and hears that it is to stop
@@ -69,18 +71,18 @@ class Crew:
         self._pool = ThreadPoolExecutor(hands, thread_name_prefix="hand")
         self._runs: dict[Future[None], Run] = {}
         self._looks = count(1)
-        self._next_batch = 0.0  # not before that moment
-        self._next_batch = 0.0  # not before that moment
+        self._next_batch = self._next_search = 0.0  # not before that moment
 
     def work_off(self, *, seconds: float = SHIFT_SECONDS) -> None:
         """Run what is due until there is nothing left, or for so many seconds; what has begun may still go on then."""
         begun = busy = time.monotonic()
+        self._next_search = begun
         while (now := time.monotonic()) < begun + seconds:
             PULSE.beat()
             self._look_after_runs()
             self._begin_what_is_due()
             if short := self._short_runs():
-                wait(short, timeout=LOOK_SECONDS)
+                wait(short, timeout=STORM_LOOK_SECONDS if self._is_in_a_storm else LOOK_SECONDS)
                 busy = now
             elif not self._run_a_lost_one():
                 if now > busy + LINGER_SECONDS:
@@ -103,14 +105,6 @@ class Crew:
             self._begin_batch(batch)
         for claim in singles if is_batch else batch + singles:
             self._begin(claim)
-
-    def _claim_batch(self, session: Session) -> list[Claim]:
-        if self._runs_a_batch or time.monotonic() < self._next_batch:
-            return []
-        claims = outbox.claim_due(session, lane=Lane.BATCH, limit=BATCH)
-        if claims:
-            self._next_batch = time.monotonic() + BREATH_SECONDS
-        return claims
 
     def _claim_batch(self, session: Session) -> list[Claim]:
         if self._runs_a_batch or time.monotonic() < self._next_batch:
@@ -150,11 +144,12 @@ class Crew:
 
     def _run_a_lost_one(self) -> bool:
         """Run a row whose last run never ended, which may be its own fault, alone; false when there is none."""
-        if not self._free:
+        if not self._free or time.monotonic() < self._next_search:
             return False
         with unit_of_work() as session:
             claim = outbox.claim_lost(session)
         if claim is None:
+            self._next_search = time.monotonic() + SEARCH_SECONDS
             return False
         future = self._begin(claim)
         while self._runs[future].is_short and not future.done():

@@ -30,7 +30,7 @@ JobFunction = Callable[..., None]
 Function = TypeVar("Function", bound=JobFunction)
 BatchFunction = Callable[[list[Claim]], set[int]]
 
-FEWEST_TOGETHER = 5  # rows; fewer are not worth a batch
+FEWEST_TOGETHER = 3  # rows; fewer are not worth a batch
 
 _log = log.logger(__name__)
 _functions: dict[str, JobFunction] = {}

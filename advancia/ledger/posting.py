@@ -17,7 +17,7 @@ from advancia.core import context, money
 from advancia.core.lockdown import MoneyPaused
 from advancia.core.money import Money
 from advancia.ledger.accounts import AccountKey
-from advancia.ledger.driver import one_row
+from advancia.core.driver import one_row
 from advancia.ledger.errors import InsufficientFunds, MalformedPosting, ReferenceConflict
 
 POST = (

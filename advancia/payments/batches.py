@@ -31,8 +31,7 @@ from advancia.providers.stripe_objects import CardPayment
 TELLING = ("checkout.session.completed", "checkout.session.async_payment_succeeded")
 # A payment begins when the customer presses the button; the event comes when their bank has let it through.
 BEGUN_BEFORE = timedelta(minutes=10)
-SMALLEST_PAGE, LARGEST_PAGE = 10, 100
-FEWEST_ON_A_PAGE = 0.1  # of it are payments that are wanted, or it is cheaper to ask for each of the others
+FEWEST_ON_A_PAGE = 10  # of the payments that are wanted, or it is cheaper to ask for each of the others
 
 CREDITED, BEFORE = "The deposit credited.", "The deposit was credited before."
 
@@ -104,11 +103,11 @@ def payments_at(gateway: CardGateway, hints: Sequence[Hint]) -> dict[str, CardPa
     `ProviderUnavailable` or `ProviderRefused`.
     """
     wanted, found = {hint.payment_id for hint in hints}, dict[str, CardPayment]()
-    times, size = [hint.at for hint in hints], min(max(SMALLEST_PAGE, 2 * len(wanted)), LARGEST_PAGE)
-    for page in gateway.payments(since=min(times) - BEGUN_BEFORE, until=max(times), page_size=size):
+    times = [hint.at for hint in hints]
+    for page in gateway.payments(since=min(times) - BEGUN_BEFORE, until=max(times)):
         ours = {payment.id: payment for payment in page if payment.id in wanted}
         found |= ours
-        if len(ours) < FEWEST_ON_A_PAGE * size or len(found) == len(wanted):
+        if len(ours) < FEWEST_ON_A_PAGE or len(found) == len(wanted):
             break
     return found
 

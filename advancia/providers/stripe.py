@@ -233,17 +233,15 @@ class CardGateway:
             told = self._client.v1.payment_intents.retrieve(payment_intent, {"expand": [WITH_BALANCE]})
         return self._read(payment_from, told)
 
-    def payments(
-        self, *, since: datetime, until: datetime, page_size: int = PAGE_SIZE
-    ) -> Iterator[list[CardPayment]]:
-        """The payments that were begun within these seconds, as they stand now: pages of them, the newest first.
+    def payments(self, *, since: datetime, until: datetime) -> Iterator[list[CardPayment]]:
+        """The payments that were begun within these seconds, as they stand now: the newest first, a hundred a page.
 
         Each page is one question. What of a page cannot be read is left out.
         """
         asked: dict[str, Any] = {
             "created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())},
             "expand": [f"data.{WITH_BALANCE}"],
-            "limit": page_size,
+            "limit": PAGE_SIZE,
         }
         while True:
             with self._translated():  # as plain values: to make objects of all of them costs more than to ask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -9,9 +10,10 @@ from sqlalchemy import bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from advancia import audit
-from advancia.core import outbox
+from advancia.core import context, outbox
 from advancia.core.context import Actor
 from advancia.core.db import Session, table_of
+from advancia.core.driver import one_row
 from advancia.core.errors import NotFound
 from advancia.core.jobs import Job
 from advancia.webhooks.models import WebhookEvent, WebhookTry
@@ -22,11 +24,17 @@ LONGEST_TEXT = 500
 LARGEST_ID = 2**63 - 1
 
 _EVENTS = table_of(WebhookEvent)
-_STORE = (
-    insert(_EVENTS)
-    .on_conflict_do_nothing(index_elements=[_EVENTS.c.provider, _EVENTS.c.event_id])
-    .returning(_EVENTS.c.id)
-)
+# The event and its row in the outbox (as `outbox.put` would write it) in one round trip; null if it is there already.
+_STORE = """
+    with stored as (
+        insert into webhook_event (provider, event_id, kind, object_id, headers, body, verification)
+        values (%s, %s, %s, %s, %s::jsonb, %s, %s) on conflict (provider, event_id) do nothing returning id
+    ), asked_for as (
+        insert into outbox (kind, lane, payload, request_id)
+        select %s, %s, jsonb_build_object('event_id', id), %s from stored
+    )
+    select (select id from stored)
+"""
 _SETTLE = (
     update(_EVENTS)
     .where(_EVENTS.c.id == bindparam("settled"))
@@ -54,21 +62,13 @@ def receive(session: Session, *, event: Arrived, body: bytes, headers: Mapping[s
 
     An event that was parked is tried anew when its provider sends it again.
     """
-    row = {
-        "provider": event.provider,
-        "event_id": event.event_id,
-        "kind": event.kind,
-        "object_id": event.object_id,
-        "headers": {name: headers[name] for name in KEPT_HEADERS if name in headers},
-        "body": body,
-        "verification": event.verification,
-    }
-    event_id = session.connection().execute(_STORE, row).scalar()
+    kept = json.dumps({name: headers[name] for name in KEPT_HEADERS if name in headers})
+    row = (event.provider, event.event_id, event.kind, event.object_id, kept, body, event.verification)
+    work = (Job.APPLY_WEBHOOK.value, int(outbox.lane_of(Job.APPLY_WEBHOOK)), context.request_id.get())
+    [event_id] = one_row(session, _STORE, row + work)
     if event_id is None:
         _try_parked_again(session, event)
-        return False
-    outbox.put(session, Job.APPLY_WEBHOOK, event_id=event_id)
-    return True
+    return event_id is not None
 
 
 def settle(session: Session, event_id: int, *, state: str, outcome: str) -> None:

@@ -10,9 +10,9 @@ from sqlalchemy.orm import Session
 from advancia import audit, ledger
 from advancia.config import sqlalchemy_url
 from advancia.core.context import Actor
+from advancia.core.driver import one_row
 from advancia.core.money import Money
 from advancia.ledger import Posting, available, clearing
-from advancia.ledger.driver import one_row
 
 
 def usd(text: str) -> Money:

@@ -1,4 +1,4 @@
-"""The shortest way from a session to the database: a call that every posting makes.
+"""The shortest way from a session to the database: for a call that every posting or every webhook makes.
 
 To execute one statement costs SQLAlchemy about as much of its process as the whole call costs the driver. So the call
 goes to the session's connection itself: the same connection, the same transaction. What is lost are SQLAlchemy's events
@@ -24,7 +24,7 @@ def one_row(session: Session, sql: str, parameters: tuple[Any, ...]) -> tuple[An
     except psycopg.Error as error:
         raise _as_sqlalchemy_has_it(error, connection, driver, sql) from error
     if row is None:
-        raise RuntimeError("A call of the ledger gave no row.")
+        raise RuntimeError("A statement that always gives a row gave none.")
     return row
 
 
