@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import func, select, text
 
 from advancia.admin.approvals import queries as approvals
+from advancia.core.canaries import are_canaries
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.core.outbox import OutboxRow
@@ -46,11 +47,14 @@ def work(session: Session) -> Work:
 
 def people(session: Session) -> People:
     day = utcnow() - timedelta(days=1)
+    real = (User.role == Role.CUSTOMER, ~are_canaries(User.email))
     return People(
-        customers=_counted(session, User.role == Role.CUSTOMER),
-        new=_counted(session, User.role == Role.CUSTOMER, User.created_at > day),
-        suspended=_counted(session, User.role == Role.CUSTOMER, User.suspended_at.is_not(None)),
-        unproved=_counted(session, SignUp.created_at > day, SignUp.verified_at.is_(None)),
+        customers=_counted(session, *real),
+        new=_counted(session, *real, User.created_at > day),
+        suspended=_counted(session, *real, User.suspended_at.is_not(None)),
+        unproved=_counted(
+            session, SignUp.created_at > day, SignUp.verified_at.is_(None), ~are_canaries(SignUp.email)
+        ),
     )
 
 

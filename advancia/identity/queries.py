@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from advancia.core.canaries import is_canary
 from advancia.core.db import Session
 from advancia.identity.models import SignUp, User, UserSession
 from advancia.identity.sessions import timeouts
@@ -23,6 +24,11 @@ class Person:
     name: str
     handle: str
     email: str
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether this is nobody, but one of the launch check's."""
+        return is_canary(self.email)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Literal
 from sqlalchemy import ColumnElement, false, func, literal_column, or_, select
 
 from advancia import ledger
+from advancia.core.canaries import is_canary
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
@@ -39,6 +40,11 @@ class CustomerRow:
     email: str
     created_at: datetime
     suspended_at: datetime | None
+
+    @property
+    def is_canary(self) -> bool:
+        """Whether this is nobody, but one of the launch check's."""
+        return is_canary(self.email)
 
 
 @dataclass(frozen=True)
