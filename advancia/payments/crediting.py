@@ -39,8 +39,8 @@ def credit(session: Session, deposit: Deposit, arrival: Arrival) -> str:
 
     The deposit is locked by the caller. Money of another asset, or for a suspended account, goes to suspense.
     """
-    if deposit.state == "locked" and strays.holds(session, deposit.id):
-        return "waits for staff already"
+    if deposit.state in ("locked", "returned") and strays.holds(session, deposit.id):
+        return "waits for staff already" if deposit.state == "locked" else "has been given back"
     deposit.payment_id = arrival.payment_id
     if arrival.amount.asset.code != deposit.asset:
         return set_aside(

@@ -7,13 +7,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from sqlalchemy import select, text
+from sqlalchemy import select
 
 from advancia import ledger
-from advancia.core import outbox
-from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
-from advancia.core.jobs import Job
 from advancia.core.money import Money, asset
 from advancia.payments import invoices
 from advancia.payments.errors import (
@@ -26,33 +23,9 @@ from advancia.payments.models import Deposit, Refund
 from advancia.payments.refunds import services as refunds
 from advancia.providers.sandbox.faults import Fault
 from tests.payments.test_any_order import COIN_FEE, House
-from tests.support.payments import pass_on
-from tests.support.people import new_staff
 
 ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 WHOLE = 1_000_000
-
-
-@pytest.fixture
-def finance(app):
-    return Actor(new_staff(app, "finance").id, "finance", "10.0.0.1", None)
-
-
-@pytest.fixture
-def amara(customer):
-    return customer("Amara Okafor")
-
-
-@pytest.fixture
-def hear(page, sandbox, work_through):
-    """Bring every event that the provider has made, however often it came before, and work it off."""
-
-    def all_of_them():
-        for event in sandbox.deliveries():
-            assert pass_on(page, event).status == 200
-        work_through()
-
-    return all_of_them
 
 
 @pytest.fixture
@@ -95,19 +68,6 @@ def spend(app, amara):
             ledger.post(session, reference=f"spend:{uuid4()}", kind="test", postings=[leg])
 
     return to_treasury
-
-
-@pytest.fixture
-def chase(app, work):
-    """Ask about what has not ended for a while."""
-
-    def now():
-        with app.app_context(), unit_of_work() as session:
-            session.execute(text("UPDATE refund SET created_at = created_at - interval '1 hour'"))
-            outbox.put(session, Job.CHASE_PAYMENTS)
-        work()
-
-    return now
 
 
 def state(app, refund_id):
