@@ -9,6 +9,7 @@ from __future__ import annotations
 import signal
 import threading
 from datetime import datetime
+from itertools import count
 
 import psycopg
 from flask import Flask
@@ -20,9 +21,11 @@ from advancia.core.clock import utcnow
 from advancia.core.db import Session, unit_of_work
 from advancia.core.heartbeats import Pulse
 from advancia.core.recurring import Turn
+from worker import watch
 
 LOCK = 4_201_970  # any number, the same in every clock
 TICK_SECONDS = 5.0
+WATCH_TICKS = 12  # of which one looks at what became of all that was put
 
 _log = log.logger(__name__)
 
@@ -57,6 +60,12 @@ def put_due_work(now: datetime) -> int:
     return put
 
 
+def look(now: datetime) -> None:
+    """Sound alarms about what became of the work that was put, and end those whose trouble has passed."""
+    with context.bound_request_id(None), unit_of_work() as session:
+        watch.look(session, now)
+
+
 def _tell_whether_missed(session: Session, turn: Turn, now: datetime) -> None:
     what, about = "clock.missed", turn.line.job.value
     if not turn.was_missed:
@@ -75,10 +84,14 @@ def _tick_while_ours(app: Flask, guard: psycopg.Connection, pulse: Pulse, stop: 
     if not row or not row[0]:
         return
     _log.info("clock_started")
-    while not stop.is_set():
+    for tick in count():
+        if stop.is_set():
+            return
         guard.execute("SELECT 1")  # raises once the connection, and with it the lock, is gone
         with app.app_context():
             put_due_work(utcnow())
+            if tick % WATCH_TICKS == 0:
+                look(utcnow())
             pulse.beat()
         stop.wait(TICK_SECONDS)
 

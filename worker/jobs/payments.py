@@ -31,7 +31,7 @@ class FeeNotKnown(Exception):
 
 
 @job(Job.EXPIRE_DEPOSITS)
-def expire_deposits(_task: Task) -> None:
+def expire_deposits(task: Task) -> None:
     """Close the deposits whose time has run out, each after a last question to its provider.
 
     Its events may have been lost on the way or parked here: so what was paid after all is credited now, and a payment
@@ -51,6 +51,7 @@ def expire_deposits(_task: Task) -> None:
             # Each of the others would wait for an answer as long, and the mails behind them.
             _log.warning("deposit_left_open", deposit=str(each.deposit_id), trouble=trouble.detail)
             away.add(each.provider)
+    task.outcome = _asked("deposit", len(overdue), away)
 
 
 @job(Job.BOOK_FEE)
@@ -90,7 +91,7 @@ def send_refund(task: Task, refund_id: str) -> None:
 
 
 @job(Job.CHASE_PAYMENTS)
-def chase_payments(_task: Task) -> None:
+def chase_payments(task: Task) -> None:
     """Ask about refunds and disputes that have not ended for a while: their events may have been lost. Repeatable."""
     unsettled = queries.unsettled_payments(db.session(), limit=AT_ONCE)
     db.session.rollback()
@@ -108,6 +109,15 @@ def chase_payments(_task: Task) -> None:
         except ProviderError as trouble:
             _log.warning("payment_left_unsettled", payment=payment_id, trouble=trouble.detail)
             away.add(provider)
+    task.outcome = _asked("payment", len(unsettled), away)
+
+
+def _asked(what: str, number: int, away: set[str]) -> str:
+    """The outcome of a run that asks providers about several things."""
+    if number == 0:
+        return f"No {what} to ask about."
+    left_alone = f" {', '.join(sorted(away))} did not answer." if away else ""
+    return f"{number} {what}{'' if number == 1 else 's'} looked at.{left_alone}"
 
 
 def _news_of(provider: str, what: str, payment_id: str) -> News:

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from sqlalchemy import ColumnElement, delete, func, select
 
-from advancia.core import outbox
+from advancia.core import alarms, heartbeats, outbox, runs
 from advancia.core.jobs import Job
-from advancia.core.outbox import OutboxRow
+from advancia.core.recurring import TABLE
 from advancia.identity.factors.models import AuthenticatorApp, PasskeyChallenge, PendingSignIn
 from advancia.identity.factors.services.apps import DRAFT_VALID_FOR
 from advancia.identity.models import CountedTry, Device, SignUp, User, UserSession
@@ -22,11 +22,16 @@ KEPT_DAYS = timedelta(days=30)
 
 @job(Job.SWEEP)
 def sweep(task: Task) -> None:
-    """Delete finished work, old tries and sessions that ended a month ago; encrypt old plain secrets. Repeatable."""
+    """Delete finished work, old tries and sessions that ended a month ago; encrypt old plain secrets. Repeatable.
+
+    The last run of each line of the clock stays, however old, and alarms stay for a year.
+    """
     old = func.now() - KEPT_DAYS
     with task.finish() as session:
         outbox.encrypt_plain_secrets(session)
-        session.execute(delete(OutboxRow).where(OutboxRow.done_at < old))
+        done = runs.delete_done(session, before=old, kept=[line.job for line in TABLE])
+        heartbeats.forget_the_gone(session)
+        alarms.forget_the_old(session)
         session.execute(delete(CountedTry).where(CountedTry.expires_at < func.now()))
         session.execute(delete(CountedTry).where(CountedTry.tried_at < old, _of_nobody()))
         session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at < func.now()))
@@ -38,6 +43,7 @@ def sweep(task: Task) -> None:
         ended_at = func.least(UserSession.ended_at, UserSession.expires_at)
         session.execute(delete(UserSession).where(ended_at < old))
         session.execute(delete(Device).where(Device.last_seen_at < func.now() - devices.KEPT))
+        task.outcome = f"{done:,} pieces of finished work deleted, and what else was old."
 
 
 def _is_left_draft() -> ColumnElement[bool]:
