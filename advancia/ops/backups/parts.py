@@ -113,10 +113,11 @@ class _Flow(threading.Thread):
             return
         if self._source.trouble is not None:
             raise self._source.trouble
-        if wrapped is not None and NOT_FOR_US in str(wrapped):
-            raise WrongKey("None of the identities opens this backup: it was made for other keys.")
+        # What was changed on the way may look like anything else; so the checksum speaks first.
         self._source.drain()
         _compare(self._source, self._manifest)
+        if wrapped is not None and NOT_FOR_US in str(wrapped):
+            raise WrongKey("None of the identities opens this backup: it was made for other keys.")
         if wrapped is not None:
             raise DumpDamaged(f"The dump cannot be decrypted: {wrapped}.")
 

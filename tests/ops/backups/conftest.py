@@ -8,6 +8,9 @@ from flask import Flask
 from advancia.config import Settings
 from advancia.ops.backups.create import create_backup
 from advancia.ops.backups.models import Backup, Why
+from tests.support.s3 import bucket
+
+__all__ = ["bucket"]
 
 
 @pytest.fixture
