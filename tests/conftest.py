@@ -42,6 +42,7 @@ pytest_plugins = [
     "tests.support.browser",
     "tests.support.payments",
     "tests.support.work",
+    "tests.support.launch",
 ]
 
 

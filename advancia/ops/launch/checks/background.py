@@ -8,12 +8,23 @@ from sqlalchemy import func, select
 
 from advancia.core import alarms, heartbeats
 from advancia.core.outbox import OutboxRow
+from advancia.ops import lockdown
 from advancia.ops.launch.look import Look
 from advancia.ops.launch.registry import Finding, Weight, check, fine, weak, wrong
 from advancia.webhooks.models import WebhookEvent
 
 LATE = timedelta(minutes=5)
 NAMED_AT_MOST = 5
+
+
+@check("Money may move", weight=Weight.BLOCKER)
+def no_lockdown(look: Look) -> Finding:
+    paused = lockdown.state(look.session)
+    if paused.is_half:
+        return wrong("The lockdown was switched by half only.", "Switch it once more: flask --app wsgi lockdown off.")
+    if paused.lockdown is not None:
+        return wrong(f"A lockdown is on: {paused.lockdown.reason}", "Lift it: flask --app wsgi lockdown off.")
+    return fine("No lockdown is on.")
 
 
 @check("Worker, relay and clock are alive", weight=Weight.BLOCKER)
