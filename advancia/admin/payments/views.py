@@ -106,7 +106,9 @@ def _refunded(form: RefundForm | CoinRefundForm, deposit: queries.DepositDetail)
     wish: dict[str, Any] = {
         "actor": current_actor(),
         "deposit_id": deposit.row.id,
-        "amount": deposit.refundable if isinstance(form, CoinRefundForm) else form.money,
+        "amount": (deposit.row.credited or deposit.refundable)
+        if isinstance(form, CoinRefundForm)
+        else form.money,
         "address": entered(form.address) if isinstance(form, CoinRefundForm) else None,
         "reason": entered(form.reason),
         "allow_debt": form.allow_debt.data,
