@@ -43,6 +43,7 @@ pytest_plugins = [
     "tests.support.payments",
     "tests.support.work",
     "tests.support.launch",
+    "tests.support.tls",
 ]
 
 

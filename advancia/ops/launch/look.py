@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -28,7 +30,7 @@ PAUSE_SECONDS = 0.2
 
 @dataclass
 class Look:
-    """One run's view. What a test wants to be otherwise, it gives: the clock, the disk, the way out."""
+    """One run's view. What is to be otherwise can be given: the clock, the disk, the way out."""
 
     app: Flask
     url: str  # where the product is looked at from outside
@@ -37,6 +39,8 @@ class Look:
     disk_usage: Callable[[Path], Any] = shutil.disk_usage
     patience: float = PATIENCE_SECONDS
     transport: httpx.BaseTransport | None = field(default=None, repr=False)
+    connect: Callable[..., socket.socket] = socket.create_connection
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
     @property
     def settings(self) -> Settings:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import ssl
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -99,7 +98,7 @@ def certificate(look: Look) -> Finding:
         )
     remedy = "Renew the certificate, and see why it was not renewed by itself."
     try:
-        left = _days_left(host, port)
+        left = _days_left(look, host, port)
     except ssl.SSLCertVerificationError as trouble:
         return wrong(f"The certificate of {host} is not trusted: {trouble.verify_message}.", remedy)
     except OSError as trouble:
@@ -147,10 +146,10 @@ def _hsts_seconds(header: str) -> int:
     return int(found[1]) if found else 0
 
 
-def _days_left(host: str, port: int) -> int:
+def _days_left(look: Look, host: str, port: int) -> int:
     with (
-        socket.create_connection((host, port), timeout=ANSWER_SECONDS) as line,
-        ssl.create_default_context().wrap_socket(line, server_hostname=host) as secured,
+        look.connect((host, port), timeout=ANSWER_SECONDS) as line,
+        look.tls().wrap_socket(line, server_hostname=host) as secured,
     ):
         ends = ssl.cert_time_to_seconds(str((secured.getpeercert() or {})["notAfter"]))
     return int((datetime.fromtimestamp(ends, UTC) - datetime.now(UTC)).days)
