@@ -8,50 +8,24 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from flask import Flask
 from sqlalchemy import select
 
-from advancia.app import create_app
-from advancia.config import ROOT, Settings, load_settings
-from advancia.core import alarms
+from advancia.config import ROOT
 from advancia.core.db import db
 from advancia.ops.backups import running
-from advancia.ops.backups.create import create_backup
 from advancia.ops.backups.errors import BackupFailed, NotSetUp
-from advancia.ops.backups.models import Backup, State, Why
+from advancia.ops.backups.models import Backup, State
 from advancia.ops.dev.postgres import PostgresCluster, binary
 from tests.conftest import migrate
+from tests.support.backups import back_up, open_alarms, product_of
 from tests.support.servers import eventually
 
 FLASK = [sys.executable, "-m", "flask", "--app", "wsgi"]
 TINY_BYTES = 64 * 1024
-
-
-@pytest.fixture
-def product(scratch) -> Iterator[Flask]:
-    """A product of the test's own, in this process."""
-    with product_of(scratch.environ) as app:
-        yield app
-
-
-@contextmanager
-def product_of(environ: dict[str, str]) -> Iterator[Flask]:
-    app = create_app(load_settings(environ))
-    with app.app_context():
-        yield app
-        db.session.remove()
-        db.engine.dispose()
-
-
-def back_up(app: Flask, **changed: object) -> Backup:
-    settings: Settings = app.extensions["settings"]
-    settings = replace(settings, backups=replace(settings.backups, **changed))
-    return create_backup(settings, app.extensions["keyring"], why=Why.ASKED)
 
 
 def the_only_row() -> Backup:
@@ -61,11 +35,6 @@ def the_only_row() -> Backup:
 
 def files(app: Flask) -> list[str]:
     return sorted(path.name for path in Path(app.extensions["settings"].backups.target).glob("*"))
-
-
-def open_alarms() -> set[str]:
-    db.session.rollback()
-    return {each.what for each in alarms.open_alarms(db.session())}
 
 
 @pytest.fixture
