@@ -211,6 +211,31 @@ def test_coins_that_were_seen_are_waited_for_and_found_when_their_events_were_lo
     assert books.available(amara, "BTC") == Money.of("0.01", "BTC")
 
 
+def test_an_invoice_whose_opening_was_never_answered_is_found_by_our_own_id_before_the_deposit_is_closed(
+    app, sandbox, amara, amara_page, work, books
+):
+    from advancia.core import outbox
+    from advancia.core.jobs import Job
+
+    sandbox.fail_next(Fault.ERROR_AFTER)
+    amara_page.submit("/deposits/new?asset=BTC", amount="0.01")
+    deposit = newest(app, amara)
+    assert (deposit.state, deposit.checkout_id) == ("created", None)
+    invoice = sandbox.invoices.info({"order_id": str(deposit.id)})
+    for outcome in ("exact", "confirm"):
+        httpx.post(f"{sandbox.url}/pay/{invoice['uuid']}", data={"outcome": outcome}, trust_env=False)
+    with app.app_context(), unit_of_work() as session:
+        session.execute(
+            text("UPDATE deposit SET expires_at = now() - interval '1 hour' WHERE user_id = :id"),
+            {"id": amara.id},
+        )
+        outbox.put(session, Job.EXPIRE_DEPOSITS)
+    work()
+
+    assert newest(app, amara).state == "paid"
+    assert books.available(amara, "BTC") == Money.of("0.01", "BTC")
+
+
 def test_a_time_out_after_the_provider_accepted_ends_in_one_invoice(app, sandbox, amara, amara_page):
     sandbox.fail_next(Fault.SILENT_AFTER)
     answer = amara_page.submit("/deposits/new?asset=BTC", amount="0.01")

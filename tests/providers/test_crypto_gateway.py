@@ -280,3 +280,63 @@ def test_which_provider_is_asked_follows_from_the_settings(environ):
     assert callback_keys_from(real) == ("new", "old")
     assert crypto_gateway_from(replace(sandboxed, sandbox_url=None)) is None
     assert callback_keys_from(replace(sandboxed, sandbox_url=None)) == ()
+
+
+ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+
+
+def paid(crypto):
+    invoice = crypto.open()
+    for outcome in ("exact", "confirm"):
+        assert crypto.act(invoice, outcome) == 303
+    return invoice
+
+
+@pytest.mark.parametrize(
+    ("will", "state", "meaning"),
+    [(None, "refund_paid", Meaning.RETURNED), ("refund_fail", "refund_fail", Meaning.NOT_RETURNED)],
+)
+def test_a_refund_is_under_way_at_once_and_ends_after_a_while_each_with_its_webhook(
+    crypto, until, will, state, meaning
+):
+    invoice = paid(crypto)
+    if will:
+        crypto.server.invoices.will(will)
+    crypto.gateway.give_back(invoice.id, address=ADDRESS)
+    assert crypto.now(invoice).meaning is Meaning.RETURNING
+    crypto.shop.move_clock(hours=1)
+    until(lambda: crypto.now(invoice).meaning is meaning)
+
+    told = [event.type for event in crypto.events(4)]
+    assert sorted(told[-2:]) == sorted(["payment.refund_process", f"payment.{state}"])
+
+
+def test_an_invoice_is_given_back_once_and_only_when_something_has_come(crypto):
+    unpaid, invoice = crypto.open(), paid(crypto)
+    with pytest.raises(ProviderRefused):
+        crypto.gateway.give_back(unpaid.id, address=ADDRESS)
+    crypto.gateway.give_back(invoice.id, address=ADDRESS)
+    with pytest.raises(ProviderRefused):
+        crypto.gateway.give_back(invoice.id, address=ADDRESS)
+    with pytest.raises(ProviderRefused):
+        crypto.gateway.give_back(str(uuid4()), address=ADDRESS)
+
+
+@pytest.mark.parametrize("lacking", ["uuid", "address", "is_subtract"])
+def test_a_refund_that_lacks_something_is_refused_with_its_name(crypto, lacking):
+    asked = {"uuid": paid(crypto).id, "address": ADDRESS, "is_subtract": False}
+    with pytest.raises(ProviderRefused) as refusal:
+        crypto.gateway._call(
+            "/v1/payment/refund", {name: value for name, value in asked.items() if name != lacking}
+        )
+    assert refusal.value.detail.startswith("422")
+    assert lacking in refusal.value.detail
+
+
+def test_a_refund_may_name_its_invoice_by_our_id(crypto):
+    invoice = paid(crypto)
+    told = crypto.gateway._call(
+        "/v1/payment/refund", {"order_id": invoice.order_id, "address": ADDRESS, "is_subtract": True}
+    )
+    assert told == []
+    assert crypto.now(invoice).meaning is Meaning.RETURNING

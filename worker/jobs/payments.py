@@ -166,26 +166,32 @@ def _sent_by_card(gateway: CardGateway, claimed: ToSend) -> CardRefund:
 
 def _bring_to_an_end(overdue: services.Overdue) -> None:
     is_open = True
-    if overdue.checkout_id is not None:
-        try:
-            is_open = _last_word(overdue.provider, overdue.checkout_id)
-        except ProviderRefused as unknown:  # such as one of the simulation, from before the keys were set
-            _log.warning("checkout_unknown", deposit=str(overdue.deposit_id), detail=unknown.detail)
+    try:
+        is_open = _last_word(overdue)
+    except (
+        ProviderRefused
+    ) as unknown:  # it was never opened, or at the simulation, from before the keys were set
+        _log.info("checkout_unknown", deposit=str(overdue.deposit_id), detail=unknown.detail)
     if is_open:
         with unit_of_work() as session:
             services.expire(session, overdue.deposit_id)
 
 
-def _last_word(provider: str, checkout_id: str) -> bool:
-    """Bring the deposit to what its provider says; tell whether nothing is paid or under way there."""
-    card, crypto = _card_gateway(provider), _crypto_gateway(provider)
-    if card is not None:
-        checkout = card.retrieve_checkout(checkout_id)
+def _last_word(overdue: services.Overdue) -> bool:
+    """Bring the deposit to what its provider says; tell whether nothing is paid or under way there.
+
+    The answer to opening an invoice may have been lost, so one is looked for by our own id; a checkout cannot be, and
+    nobody was led to it.
+    """
+    card, crypto = _card_gateway(overdue.provider), _crypto_gateway(overdue.provider)
+    if card is not None and overdue.checkout_id is not None:
+        checkout = card.retrieve_checkout(overdue.checkout_id)
         with unit_of_work() as session:
             services.settle(session, checkout=checkout)
         return checkout.is_open
     if crypto is not None:
-        invoice = crypto.invoice(checkout_id)
+        known = overdue.checkout_id
+        invoice = crypto.invoice(known) if known is not None else crypto.invoice_of(overdue.deposit_id)
         with unit_of_work() as session:
             invoices.settle(session, invoice=invoice)
         return invoice.meaning is Meaning.WAITING
