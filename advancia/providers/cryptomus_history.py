@@ -49,6 +49,7 @@ def movement_from(invoice: Invoice) -> Movement:
         fee=invoice.fee.minor if came and invoice.fee else 0,
         happened_at=invoice.changed_at or invoice.created_at,
         state=invoice.status,
+        deposit=invoice.deposit_id,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 PAYMENT: Final = "payment"
 REFUND: Final = "refund"
@@ -24,7 +25,7 @@ class Movement:
 
     `id` is what the provider calls the change, `ref` the thing that it is about, as our rows know it. `amount` is
     signed, in the smallest unit of `code` and before the `fee` (None: not told); plus is what came to us. `state` is
-    the provider's word for how that thing stands. `is_under_way`: it has changed there, and is booked here when done.
+    the provider's word for how that thing stands, `deposit` the deposit of ours that it says a payment is for.
     """
 
     id: str
@@ -35,7 +36,7 @@ class Movement:
     fee: int | None
     happened_at: datetime
     state: str | None = None
-    is_under_way: bool = False
+    deposit: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)

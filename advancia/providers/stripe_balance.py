@@ -9,6 +9,7 @@ from typing import Any
 
 from advancia.providers import movements
 from advancia.providers.movements import Movement, Page
+from advancia.providers.stripe_events import deposit_id_in
 
 Told = Mapping[str, Any]
 
@@ -29,7 +30,6 @@ WHAT = {
     "payment_network_fee": movements.FEE,
 }
 DISPUTE = "adjustment"  # with a dispute as its source; there are others
-UNDER_WAY = ("pending", "in_transit")
 
 
 def page_from(told: Told) -> Page:
@@ -51,7 +51,7 @@ def movement_from(told: Told) -> Movement:
         fee=int(told["fee"]),
         happened_at=datetime.fromtimestamp(told["created"], UTC),
         state=source.get("status"),
-        is_under_way=what == movements.PAYOUT and source.get("status") in UNDER_WAY,
+        deposit=deposit_id_in(source.get("metadata")) if what == movements.PAYMENT else None,
     )
 
 

@@ -1,0 +1,148 @@
+"""A product that trades with the simulated providers over HTTP, and is told of everything that happens there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import UUID, uuid4
+
+import httpx
+from flask import Flask
+
+from advancia.core.clock import utcnow
+from advancia.core.context import Actor
+from advancia.core.db import in_unit_of_work, unit_of_work
+from advancia.core.money import Money
+from advancia.payments import news, services
+from advancia.providers.cryptomus import CryptoGateway
+from advancia.providers.sandbox.server import SandboxServer
+from advancia.providers.stripe import CardGateway
+from advancia.reconciliation.asking import Asked, Cards, Coins
+from advancia.reconciliation.outside import Books
+from advancia.reconciliation.runs import Window
+from tests.reconciliation.provider import reconcile
+
+LATER = timedelta(hours=2)
+
+
+class Clock:
+    """The providers' clock, which a test may move; it stands beside ours until then."""
+
+    def __init__(self) -> None:
+        self.ahead = timedelta()
+
+    def __call__(self) -> datetime:
+        return utcnow() + self.ahead
+
+
+class Trade:
+    """What customers do at the providers' pages, and what the product makes of the news."""
+
+    def __init__(self, app: Flask, server: SandboxServer, card: CardGateway, crypto: CryptoGateway) -> None:
+        self.app, self.server, self.card, self.crypto = app, server, card, crypto
+        self.person = app.house.person()
+
+    def pay(self, amount: str = "100.00", *, told: bool = True, outcome: str = "pay") -> str:
+        """Pay in by card, and return the payment's name."""
+        money = Money.of(amount, "USD")
+        deposit_id = self._wish(money, self.card.name)
+        checkout = self.card.create_checkout(
+            deposit_id=deposit_id, amount=money, customer_email="amara@test.example",
+            success_url="http://shop.example/", cancel_url="http://shop.example/",
+            expires_at=self.server._clock() + timedelta(hours=1),
+        )  # fmt: skip
+        with unit_of_work() as session:
+            services.record_checkout(
+                session, deposit_id=deposit_id, checkout_id=checkout.id, url=checkout.url
+            )
+        httpx.post(checkout.url, data={"outcome": outcome}, trust_env=False)
+        payment = self.card.retrieve_checkout(checkout.id).payment_intent
+        if told and payment:
+            self.hear(payment)
+        return payment
+
+    def pay_coins(self, amount: str = "0.01000000", *, told: bool = True, sent: str | None = None) -> str:
+        """Pay in by coins, and return the invoice's name."""
+        money = Money.of(amount, "BTC")
+        deposit_id = self._wish(money, self.crypto.name)
+        invoice = self.crypto.create_invoice(
+            deposit_id=deposit_id, amount=money, return_url="http://shop.example/", callback_url="",
+            lifetime=timedelta(hours=2),
+        )  # fmt: skip
+        with unit_of_work() as session:
+            services.record_checkout(session, deposit_id=deposit_id, checkout_id=invoice.id, url=invoice.url)
+        self.server.invoices.send(invoice.id, Decimal(sent or amount))
+        self.server.invoices.confirm(invoice.id)
+        if told:
+            self.hear_coins(invoice.id)
+        return invoice.id
+
+    def give_back(self, invoice: str) -> str:
+        self.server.invoices.become(invoice, "refund_paid")
+        self.hear_coins(invoice)
+        return invoice
+
+    def hear(self, payment: str, kind: str = "payment_intent.succeeded") -> None:
+        """Do what an event about the payment would have done."""
+        told = news.of_card(self.card, kind, payment)
+        for step in told.steps:
+            in_unit_of_work(step)
+
+    def hear_coins(self, invoice: str) -> None:
+        for step in news.of_crypto(self.crypto, "payment.paid", invoice).steps:
+            in_unit_of_work(step)
+
+    def refund(self, payment: str, amount: str, *, told: bool = True, fails: bool = False) -> str:
+        """Refund at the provider's own pages."""
+        self.server.cards.refunds.will("bounce" if fails else "succeeded")
+        asked = {"payment_intent": payment, "amount": str(Money.of(amount, "USD").minor)}
+        refund = self.server.cards.refunds.create(asked)["id"]
+        if told:
+            self.hear(payment)
+        if fails:
+            self.server.cards.refunds.bounce(refund)
+            if told:
+                self.hear(refund, "refund.failed")
+        return str(refund)
+
+    def dispute(self, payment: str, *, ends: str | None = None, told: bool = True) -> str:
+        dispute = self.server.cards.disputes.open(payment)["id"]
+        if told:
+            self.hear(payment)
+        if ends is not None:
+            self.server.cards.disputes.close(dispute, won=ends == "won")
+            if told:
+                self.hear(payment)
+        return str(dispute)
+
+    def pay_out(self, amount: str, *, told: bool = True, fails: bool = False) -> str:
+        payout = self.server.cards.disputes.pay_out(Money.of(amount, "USD").minor, fails=False)["id"]
+        if told:
+            self._hear_of(payout)
+        return str(payout)
+
+    def _hear_of(self, payout: str) -> None:
+        for step in news.of_card(self.card, "payout.paid", payout).steps:
+            in_unit_of_work(step)
+
+    def _wish(self, money: Money, provider: str) -> UUID:
+        actor = Actor(self.person, "customer", None, None)
+        with unit_of_work() as session:
+            return services.request_deposit(
+                session, actor=actor, amount=money, provider=provider, request_id=uuid4()
+            )
+
+
+def books(trade: Trade, *, clock: Callable[..., object] | None = None) -> list[Books]:
+    """Both providers', asked two hours from now, so that nothing is young."""
+    asked: list[Asked] = [Cards(trade.card), Coins(trade.crypto)]
+    return [Books(each, clock=clock or (lambda: utcnow() + LATER)) for each in asked]
+
+
+def look(trade: Trade, **more: Any) -> Any:
+    """A whole run over all that has happened."""
+    now = utcnow()
+    window = Window(now - timedelta(days=1), now + LATER)
+    return reconcile(*books(trade, **more), window=window)
