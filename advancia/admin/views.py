@@ -12,11 +12,14 @@ from flask_login import current_user
 
 from advancia.admin import denials, parties
 from advancia.admin import home as first_page
+from advancia.admin.alarms import views as alarm_room
 from advancia.admin.approvals import views as approvals
 from advancia.admin.backups import views as backups
+from advancia.admin.clock import views as clock
 from advancia.admin.customers import queries as customer_queries
 from advancia.admin.customers import views as customers
 from advancia.admin.customers.queries import CustomerRow
+from advancia.admin.health import views as health
 from advancia.admin.inbox import views as inbox
 from advancia.admin.launch import views as launch
 from advancia.admin.payments import queries as money_in
@@ -28,6 +31,7 @@ from advancia.admin.trail import views as trail
 from advancia.admin.transactions import queries as transaction_queries
 from advancia.admin.transactions import views as transactions
 from advancia.admin.work import views as work
+from advancia.core import alarms
 from advancia.core.db import Session, db
 from advancia.core.permissions import Permission
 from advancia.ledger import staff_queries
@@ -39,7 +43,22 @@ from advancia.web.htmx import render, see_other
 
 bp = Blueprint("admin", __name__, url_prefix="/admin")
 
-for room in (customers, transactions, payments, rollbacks, approvals, inbox, work, trail, staff, launch, backups):
+for room in (
+    customers,
+    transactions,
+    payments,
+    rollbacks,
+    approvals,
+    inbox,
+    work,
+    trail,
+    staff,
+    launch,
+    backups,
+    health,
+    clock,
+    alarm_room,
+):
     bp.register_blueprint(room.bp)
 
 SHOWN_FOUND = 20
@@ -56,6 +75,7 @@ def _frame() -> dict[str, Any]:
     """What every staff page is given."""
     return {
         "rooms": rooms_for(current_user.role),
+        "open_alarms_count": alarms.open_count(db.session()) if may(Permission.RECONCILE) else 0,
         "house_words": parties.house_words,
         "kind_words": parties.kind_words,
         "purpose_words": parties.PURPOSE_WORDS,
@@ -70,6 +90,7 @@ def home() -> ResponseReturnValue:
         "admin/home.html",
         approvals=first_page.waiting_approvals(session) if may(Permission.APPROVE) else 0,
         work=first_page.work(session),
+        open_alarms=alarms.open_alarms(session) if may(Permission.RECONCILE) else [],
         money_in=money_in.waiting(session) if may(Permission.SEE_TRANSACTIONS) else (0, 0),
         books=ledger_books.books(session),
         people=first_page.people(session) if may(Permission.SEE_CUSTOMERS) else None,

@@ -65,7 +65,8 @@ def test_work_that_gave_up_is_told(app, staff_page):
             row.done_at, row.parked_at = utcnow(), None
 
 
-def test_books_that_nobody_has_proven_lately_are_told(app, staff_page, monkeypatch):
+def test_books_that_nobody_has_proven_lately_are_told(customer, staff_page, monkeypatch):
+    customer(USD="1.00")
     monkeypatch.setattr("advancia.ops.books.PROOF_IS_LATE", timedelta(seconds=-1))
 
     assert "ledger_check" in staff_page("support").get("/admin/").text

@@ -15,6 +15,8 @@ from sqlalchemy import func, insert, select, update
 
 from advancia import audit, ledger
 from advancia.admin.rollbacks import services as rollbacks
+from advancia.core import alarms
+from advancia.core.alarms import Alarm
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
@@ -136,6 +138,12 @@ def _launch_run(app: Flask, _owner: Customer, _friend: Customer) -> int:
         return session.scalars(insert(LaunchRun).values(**done).returning(LaunchRun.id)).one()
 
 
+def _alarm(app: Flask, owner: Customer, _friend: Customer) -> int:
+    with app.app_context(), unit_of_work() as session:
+        alarms.sound(session, what="test.crawled", about=str(uuid4()), words=f"{owner.email} is crawled for.")
+        return session.scalars(select(func.max(Alarm.id))).one()
+
+
 def _work(app: Flask, owner: Customer, _friend: Customer) -> int:
     with app.app_context(), unit_of_work() as session:
         return session.scalars(
@@ -251,6 +259,8 @@ MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "stray_id": _stray,
     "event_id": _event,
     "work_id": _work,
+    "alarm_id": _alarm,
+    "job": lambda *_: "sweep",
     "launch_id": _launch_run,
     "backup_id": _backup,
     "member_id": lambda app, _owner, _friend: new_staff(app, "support").id,

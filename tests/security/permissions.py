@@ -141,6 +141,7 @@ MAY = {
         GET /admin/audit/audit.csv
     """,
     OWNER: """
+        POST /admin/clock/<job>/run
         GET /admin/staff/
         GET /admin/staff/new
         POST /admin/staff/new
@@ -166,6 +167,12 @@ MAY = {
         POST /admin/payments/suspense/<int:stray_id>
         GET /admin/payments/suspense/<int:stray_id>/return
         POST /admin/payments/suspense/<int:stray_id>/return
+        GET /admin/health/
+        GET /admin/clock/
+        GET /admin/clock/<job>
+        GET /admin/alarms/
+        GET /admin/alarms/<int:alarm_id>
+        POST /admin/alarms/<int:alarm_id>/silence
         GET /admin/webhooks/
         GET /admin/webhooks/<int:event_id>
         GET /admin/work/
@@ -212,6 +219,8 @@ FRESH = {
     "POST /admin/approvals/<uuid:approval_id>/grant",
     "POST /admin/approvals/<uuid:approval_id>/refusal",
     "POST /admin/approvals/<uuid:approval_id>/withdrawal",
+    "POST /admin/alarms/<int:alarm_id>/silence",
+    "POST /admin/clock/<job>/run",
     "GET /admin/staff/new",
     "POST /admin/staff/new",
     "GET /admin/staff/<int:member_id>",

@@ -63,7 +63,7 @@ def written(template: str, *, to: str, key: str, facts: dict[str, Any]) -> Mail:
     facts = {
         "login_url": url_for("identity.login", _external=True),
         "security_url": url_for("factors.security", _external=True),
-        "alarms_url": url_for("admin.home", _external=True),
+        "alarms_url": url_for("admin.alarms.index", _external=True),
         **facts,
     }
     if "reference" in facts:

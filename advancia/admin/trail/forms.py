@@ -9,7 +9,10 @@ from advancia.admin.lists import Filters
 from advancia.web.forms import NotBefore, cleaned, options
 
 LONGEST = 254
-KINDS = ("user", "transaction", "approval", "deposit", "refund", "dispute", "stray", "webhook", "page")
+KINDS = (
+    *("user", "transaction", "approval", "deposit", "refund", "dispute", "stray", "webhook", "page"),
+    *("alarm", "clock"),
+)
 
 
 class TrailFilters(Filters):
