@@ -6,7 +6,8 @@ RUN python -m venv .venv \
  && .venv/bin/pip install --no-cache-dir --require-hashes --no-deps --only-binary :all: -r requirements.txt
 
 FROM python:3.13.7-slim-bookworm
-RUN useradd --system --uid 10001 --no-create-home advancia
+RUN useradd --system --uid 10001 --no-create-home advancia \
+ && install --directory --owner=advancia --mode=0700 /backups
 WORKDIR /app
 COPY --from=packages /app/.venv .venv
 COPY wsgi.py .
