@@ -15,6 +15,7 @@ from advancia.identity.models import CountedTry, Device, SignUp, User, UserSessi
 from advancia.identity.recovery.models import EmailChange, PasswordReset
 from advancia.identity.services import sign_in
 from advancia.identity.sessions import devices
+from advancia.ops.launch import mailbox
 from worker.tasks import Task, job
 
 KEPT_DAYS = timedelta(days=30)
@@ -32,6 +33,7 @@ def sweep(task: Task) -> None:
         done = runs.delete_done(session, before=old, kept=[line.job for line in TABLE])
         heartbeats.forget_the_gone(session)
         alarms.forget_the_old(session)
+        mailbox.empty(session)
         session.execute(delete(CountedTry).where(CountedTry.expires_at < func.now()))
         session.execute(delete(CountedTry).where(CountedTry.tried_at < old, _of_nobody()))
         session.execute(delete(PasskeyChallenge).where(PasskeyChallenge.expires_at < func.now()))

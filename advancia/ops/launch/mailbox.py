@@ -10,6 +10,7 @@ from sqlalchemy import delete, func, insert, or_, select
 
 from advancia.core.db import Session
 from advancia.core.encryption import Keyring
+from advancia.identity import queries as people
 from advancia.ops.launch.models import CanaryLetter
 from advancia.providers.mail import Mail
 
@@ -18,7 +19,9 @@ KEPT = timedelta(hours=1)
 
 
 def keep(session: Session, mail: Mail, *, keyring: Keyring) -> None:
-    """Put a mail to a canary into the mailbox."""
+    """Put a mail to a canary into the mailbox; but only codes are waited for, by who has not signed up yet."""
+    if people.id_of(session, mail.to) is not None:
+        return
     letter_id = uuid4()
     stored = keyring.encrypt(mail.text.encode(), **COLUMN, row=str(letter_id))
     session.execute(

@@ -50,7 +50,7 @@ class LaunchRun(Model):
 
 
 class CanaryLetter(Model):
-    """A mail to a canary, which no mail server would take: kept until the check that waits for it has read it."""
+    """A mail to a canary who signs up: no mail server would take it, and the check that waits for it reads it here."""
 
     __tablename__ = "canary_letter"
     __table_args__ = (Index("ix_canary_letter_email", "email"),)

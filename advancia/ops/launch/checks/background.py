@@ -21,7 +21,9 @@ NAMED_AT_MOST = 5
 def no_lockdown(look: Look) -> Finding:
     paused = lockdown.state(look.session)
     if paused.is_half:
-        return wrong("The lockdown was switched by half only.", "Switch it once more: flask --app wsgi lockdown off.")
+        return wrong(
+            "The lockdown was switched by half only.", "Switch it once more: flask --app wsgi lockdown off."
+        )
     if paused.lockdown is not None:
         return wrong(f"A lockdown is on: {paused.lockdown.reason}", "Lift it: flask --app wsgi lockdown off.")
     return fine("No lockdown is on.")
