@@ -32,12 +32,13 @@ from advancia.ops.backups.create import create_backup
 from advancia.ops.backups.errors import BackupTrouble, WrongKey
 from advancia.ops.backups.facts import facts_of
 from advancia.ops.backups.keys import Identity
-from advancia.ops.backups.models import Backup, Why
+from advancia.ops.backups.manifest import Manifest
+from advancia.ops.backups.models import Why
 from advancia.ops.backups.proof_steps import opened_fields, scripts, told_of_books
 from advancia.ops.backups.stores import store_of
 from advancia.ops.backups.trial import Subject
 
-LOCK = 4_201_973  # any number, and no other lock's
+LOCK = 4_201_974  # any number, and no other lock's
 PROVEN_ENOUGH = timedelta(days=1)
 LONGEST_WRITING = 30.0  # seconds; who still writes then is broken off, and loses what was not committed
 WRITERS = """
@@ -93,9 +94,9 @@ def restore(
         _insist_on_proof(settings, keyring, subject, found, say)
         with _closed(settings, subject.name, say):
             safety = _saved(settings, keyring, say)
-            _replaced(settings, subject, found, say)
+            manifest = _replaced(settings, subject, found, say)
             try:
-                entries = _checked(settings, keyring, subject, say)
+                entries = _checked(settings, keyring, manifest, say)
             except (
                 BaseException
             ) as trouble:  # even when it is broken off: nobody knows yet whether it is right
@@ -175,7 +176,7 @@ def _saved(settings: Settings, keyring: Keyring, say: Say) -> str:
     return safety
 
 
-def _replaced(settings: Settings, subject: Subject, identities: list[Identity], say: Say) -> None:
+def _replaced(settings: Settings, subject: Subject, identities: list[Identity], say: Say) -> Manifest:
     say(f"Replacing everything by {subject.name}.")
     store = store_of(settings.backups, target=subject.target, reading=True)
     found = manifests.fetch(store, subject.name)
@@ -194,15 +195,16 @@ def _replaced(settings: Settings, subject: Subject, identities: list[Identity], 
     except BackupTrouble as trouble:
         raise NotRestored(f"Nothing was replaced: everything is as it was. {trouble}") from trouble
     replacing.send_others_away(settings.database_url)
+    return found
 
 
-def _checked(settings: Settings, keyring: Keyring, subject: Subject, say: Say) -> int:
+def _checked(settings: Settings, keyring: Keyring, manifest: Manifest, say: Say) -> int:
     """Look for everything in the new database, as the proof did in the copy; give the number of entries."""
     say("Proving what is there now.")
     _forget_connections()
     with psycopg.connect(settings.database_owner_url or "", autocommit=True) as owner:
         owner.execute("analyze")
-    noted = manifests.read_dict(_manifest_of(subject)).facts
+    noted = manifest.facts
     with psycopg.connect(settings.database_url) as connection:
         found = facts_of(connection)
     if (found.balance_digest, found.last_txn, found.seal_head) != (
@@ -217,12 +219,6 @@ def _checked(settings: Settings, keyring: Keyring, subject: Subject, say: Say) -
         raise NotRight(told_of_books(report.differences))
     opened_fields(db.engine, keyring)
     return report.entries
-
-
-def _manifest_of(subject: Subject) -> object:
-    told = db.session.get_one(Backup, subject.id).manifest
-    db.session.rollback()
-    return told
 
 
 def _not_right(safety: str, trouble: BaseException) -> NotRight:

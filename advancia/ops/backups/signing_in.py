@@ -55,7 +55,7 @@ def somebody(session: Session, settings: Settings) -> Person:
         stored = people.credentials_of(session, email).password_hash
         if passwords.matches(stored, demo.PASSWORD):
             return Person(email, name, demo.PASSWORD)
-    made = Person(f"proof-{secrets.token_hex(6)}@backup.invalid", NAME, secrets.token_urlsafe(24))
+    made = Person(f"proof-{secrets.token_hex(6)}@proof.example", NAME, secrets.token_urlsafe(24))
     sign_up.create_user(
         session,
         email=made.email,
