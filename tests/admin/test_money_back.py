@@ -96,7 +96,7 @@ def test_coins_go_back_whole_to_an_address_that_staff_type(
     opened = finance.get(f"/admin/payments/{coins.id}/refund")
     assert "can only go back whole" in opened.text
     assert not opened.all("#amount")
-    assert "Address on Bitcoin" in opened.text
+    assert "Address on the Bitcoin network" in opened.text
     answer = finance.submit_form(opened, address=f" {BITCOIN} ", reason="Case 17: sent by mistake")
     assert (answer.status, answer.location) == (303, f"/admin/payments/{coins.id}")
     assert finance.submit_form(opened, address=BITCOIN, reason="Case 17: sent by mistake").status == 303

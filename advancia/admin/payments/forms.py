@@ -9,7 +9,6 @@ from advancia.admin.forms import ReasonForm
 from advancia.admin.lists import PROVIDERS, Filters
 from advancia.core import coin_addresses
 from advancia.core.money import Asset, Money
-from advancia.providers.cryptomus import NETWORK_WORDS
 from advancia.web.forms import AmountField, RequestIdField, cleaned, options
 
 LONGEST = 254
@@ -97,7 +96,7 @@ class CoinForm(ReasonForm):
     def __init__(self, network: str) -> None:
         super().__init__()
         self.network = network
-        self.address.label.text = f"Address on {NETWORK_WORDS.get(network, network)}"
+        self.address.label.text = f"Address on {coin_addresses.words_of(network)}"
         self.address.description = "Where the payer wants it. Ask them, and copy it: nobody can call it back."
 
     def validate_address(self, field: StringField) -> None:

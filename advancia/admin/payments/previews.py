@@ -69,10 +69,9 @@ def _of_return(_session: Session, stray: StrayPayment, approval: Shown) -> Itera
 
 def _way_back(provider: str, approval: Shown) -> str:
     through = f"It is given back through {PROVIDER_WORDS.get(provider, provider)}"
-    address = approval.terms.get("address")
-    if address is None:
+    if approval.terms.get("address") is None:
         return f"{through} to what was paid with."
-    return f"{through} to the address {address}. What the network takes for that is the payer's to bear."
+    return f"{through} to the address that was asked for. What the network takes for that is the payer's to bear."
 
 
 def _refusal_of_refund(session: Session, deposit: Deposit, approval: Shown) -> str | None:

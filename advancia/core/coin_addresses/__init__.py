@@ -4,6 +4,6 @@ An address carries check digits of its own. They find every slip of the hand and
 address it is they cannot tell.
 """
 
-from advancia.core.coin_addresses.checking import CHECKED_NETWORKS, InvalidAddress, checked
+from advancia.core.coin_addresses.checking import CHECKED_NETWORKS, InvalidAddress, checked, words_of
 
-__all__ = ["CHECKED_NETWORKS", "InvalidAddress", "checked"]
+__all__ = ["CHECKED_NETWORKS", "InvalidAddress", "checked", "words_of"]

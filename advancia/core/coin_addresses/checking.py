@@ -23,8 +23,9 @@ class InvalidAddress(DomainError):
 def checked(text: str, *, network: str) -> str:
     """The address as it is best written, once it is one of the network.
 
-    Networks are called as providers call them: `btc`, `eth`, `tron`, and others of Ethereum's kind. Raises `InvalidAddress`, whose text says what is wrong, and for a network of which we know no
-    rules as well: what cannot be checked is not sent to.
+    Networks are called as providers call them: `btc`, `eth`, `tron`, and others of Ethereum's kind. Raises
+    `InvalidAddress`, whose text says what is wrong, and for a network of which we know no rules as well: what cannot be
+    checked is not sent to.
     """
     address = text.strip()
     if network not in _CHECKS:
@@ -36,6 +37,11 @@ def checked(text: str, *, network: str) -> str:
         return check(address)
     except ValueError as error:
         raise InvalidAddress(f"This is not an address on {words}. {error}") from None
+
+
+def words_of(network: str) -> str:
+    """The network in a sentence, such as `the Bitcoin network`."""
+    return _CHECKS[network][0] if network in _CHECKS else f"the network {network}"
 
 
 def _bitcoin(text: str) -> str:
