@@ -131,8 +131,8 @@ class Crew:
 
     @property
     def _is_in_a_storm(self) -> bool:
-        """Whether a batch is run, or another may just have come together."""
-        return self._runs_a_batch or time.monotonic() < self._next_batch + BREATH_SECONDS
+        """Whether a batch is run, or the next one may be coming together."""
+        return self._runs_a_batch or time.monotonic() < self._next_batch
 
     @property
     def _runs_a_batch(self) -> bool:

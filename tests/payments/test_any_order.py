@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from advancia import ledger
-from advancia.core.db import db
+from advancia.core.db import db, unit_of_work
 from advancia.core.money import asset
 from tests.support.payments import pass_on
+from worker.crew import Crew
 
 EVERY_ORDER_OF = 5  # 120 of them
 FEE, DISPUTE_FEE = 3_20, 15_00  # of 100.00: 2.9 % and 0.30
@@ -54,6 +56,33 @@ def holdings(app):
             return tuple(ledger.balance(db.session(), key, asset(code)).minor for key in keys)
 
     return of
+
+
+@pytest.fixture
+def work_in_batches(app):
+    """Do all background work as the worker does it, also what waits for another try."""
+    crew = Crew(app)
+    with app.app_context():
+        last = db.session.scalar(text("SELECT coalesce(max(id), 0) FROM outbox"))
+
+    def work():
+        for _ in range(10):
+            with app.app_context():
+                crew.work_off(seconds=60)
+                with unit_of_work() as session:
+                    left = session.execute(
+                        text(
+                            "UPDATE outbox SET available_at = now()"
+                            " WHERE done_at IS NULL AND parked_at IS NULL AND id > :last RETURNING id"
+                        ),
+                        {"last": last},
+                    ).all()
+            if not left:
+                return
+        raise AssertionError(f"Some work does not come to an end: {left}")
+
+    yield work
+    crew.finish()
 
 
 @dataclass
@@ -252,6 +281,32 @@ def test_the_last_event_alone_is_enough(name, page, customer, tell_story, holdin
     ends_right(STORIES[name], somebody, holdings, house)
 
 
+@pytest.mark.parametrize(
+    "names", [["paid"], ["paid", "refunded in part"], ["paid", "paid later", "disputed and won"]], ids=" and ".join
+)
+def test_every_order_at_once_in_batches(
+    names, page, customer, tell_story, holdings, house, work_in_batches, books
+):
+    tales = []
+    for name in names:
+        count = len(tell_story(customer(), STORIES[name]).to_the_end().events)
+        for order in orders(range(count)):
+            somebody = customer()
+            told = tell_story(somebody, STORIES[name]).to_the_end()
+            tales.append((somebody, told))
+            for place in [*order, order[0]]:
+                pass_on(page, told.events[place])
+    work_in_batches()
+
+    for somebody, told in tales:
+        assert holdings(somebody) == told.story.ends
+    assert house.changes == {
+        (CARD, "USD"): sum(told.story.clearing for _, told in tales),
+        ("fees", "USD"): sum(told.story.fees for _, told in tales),
+    }
+    books.prove()
+
+
 def play(tales, dice, page, work):
     """Let things happen, events arrive and work be done, each time by chance, until all have arrived at least once."""
     missing = {id(told): [] for _, told in tales}
@@ -292,6 +347,19 @@ def test_two_hundred_deposits_all_at_once(
             expected[key] = expected.get(key, 0) + change
     assert house.changes == {key: change for key, change in expected.items() if change}
     books.prove()
+
+
+@pytest.mark.slow
+def test_twenty_deposits_all_at_once_in_batches(page, customer, tell_story, holdings, work_in_batches):
+    dice = random.Random(8)
+    tales = [
+        (somebody, tell_story(somebody, story)) for story in STORIES.values() for somebody in [customer()]
+    ]
+    play(tales, dice, page, work_in_batches)
+    work_in_batches()
+
+    for somebody, told in tales:
+        assert holdings(somebody, told.story.code) == told.story.ends, told.story
 
 
 def test_twenty_deposits_all_at_once(page, customer, tell_story, holdings, work, work_through):

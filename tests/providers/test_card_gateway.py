@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -141,6 +141,40 @@ def test_a_payment_leads_to_its_checkout(shop, outcome):
 
 def test_a_payment_begun_elsewhere_has_no_checkout(shop):
     assert shop.gateway.checkout_of_payment("pi_elsewhere") is None
+
+
+def test_payments_are_listed_by_when_they_were_begun_in_pages_with_their_fees(shop):
+    with shop.server._store.transaction():
+        made = [begun_elsewhere(shop, number) for number in range(205)]
+    before, after = made[3:103], made[103:]
+    for each in made[:3]:
+        shop.server._store.keep(each | {"created": each["created"] - 3600})
+    for each in after:
+        shop.server._store.keep(each | {"created": each["created"] + 2})
+    since, until = (datetime.fromtimestamp(made[0]["created"] + more, UTC) for more in (-60, 60))
+    pages = list(shop.gateway.payments(since=since, until=until))
+
+    assert [len(page) for page in pages] == [100, 100, 2]
+    told = [payment.id for page in pages for payment in page]
+    assert set(told[:102]) == {each["id"] for each in after}
+    assert set(told[102:]) == {each["id"] for each in before}
+    assert {payment.fee for page in pages for payment in page} == {Money(32, asset("USD"))}
+    assert list(shop.gateway.payments(since=until, until=until)) == [[]]
+
+
+def begun_elsewhere(shop, number):
+    params = {"amount": "100", "currency": "usd", "confirm": "true", "metadata": {"number": str(number)}}
+    intent = shop.server.cards.payments.create(params)
+    return shop.server._store.object(intent["id"])
+
+
+def test_a_payment_on_a_page_that_cannot_be_read_hides_none_of_the_others(shop):
+    made = [begun_elsewhere(shop, number) for number in range(3)]
+    shop.server._store.keep(made[1] | {"status": None, "currency": None})
+    since, until = (datetime.fromtimestamp(made[0]["created"] + more, UTC) for more in (-60, 60))
+    [page] = shop.gateway.payments(since=since, until=until)
+
+    assert {payment.id for payment in page} == {made[0]["id"], made[2]["id"]}
 
 
 def test_nobody_listening_is_a_provider_out_of_reach():

@@ -12,7 +12,7 @@ from sqlalchemy import text
 
 from advancia.app import create_app
 from advancia.config import ROOT, load_settings
-from advancia.core import outbox
+from advancia.core import outbox, outbox_batches
 from advancia.core.db import db, unit_of_work
 from advancia.core.jobs import Job
 from worker import crew as module
@@ -178,6 +178,140 @@ def test_letters_get_a_turn_while_other_work_never_ends(crew, monkeypatch, as_jo
     crew.work_off()
 
     assert order.index("letter") < 60
+
+
+@pytest.fixture
+def as_batch(monkeypatch):
+    """Let the first function do batches of the job `apply_webhook` for this test, and the other one each by itself."""
+
+    def register(together, alone):
+        tasks.functions()
+        monkeypatch.setitem(tasks._batch_functions, Job.APPLY_WEBHOOK.value, together)
+        monkeypatch.setitem(tasks._functions, Job.APPLY_WEBHOOK.value, alone)
+
+    return register
+
+
+def put_webhooks(count):
+    with unit_of_work() as session:
+        for number in range(count):
+            outbox.put(session, Job.APPLY_WEBHOOK, number=number)
+
+
+def done_by(claims):
+    """What a job's function for batches does with rows that it can do."""
+    ids = [claim.outbox_id for claim in claims]
+    with unit_of_work() as session:
+        assert outbox_batches.hold_open(session, ids) == set(ids)
+        outbox_batches.mark_done(session, ids)
+    return set(ids)
+
+
+def numbers(claims):
+    return sorted(claim.payload["number"] for claim in claims)
+
+
+def test_what_is_worth_it_is_done_together_and_what_is_left_each_by_itself_as_its_first_try(as_batch, crew):
+    together, alone = [], []
+
+    def does_most(claims):
+        together.append(numbers(claims))
+        return done_by([claim for claim in claims if claim.payload["number"] not in (3, 8)])
+
+    as_batch(does_most, lambda task, number: alone.append((number, task.claim.attempt)))
+    put_webhooks(12)
+    crew.work_off()
+
+    assert together == [list(range(12))]
+    assert sorted(alone) == [(3, 1), (8, 1)]
+
+
+def test_a_batch_that_fails_is_run_each_by_itself(as_batch, crew):
+    alone = []
+
+    def fails(claims):
+        done_by(claims[:2])
+        with unit_of_work() as session:
+            outbox_batches.mark_done(session, [claim.outbox_id for claim in claims])
+            raise ValueError("no luck")
+
+    as_batch(fails, lambda task, number: alone.append(number))
+    put_webhooks(6)
+    crew.work_off()
+
+    assert sorted(alone) == [2, 3, 4, 5]
+
+
+def test_a_few_are_not_worth_a_batch(as_batch, crew):
+    alone = []
+    as_batch(lambda claims: pytest.fail("a batch"), lambda task, number: alone.append(number))
+    put_webhooks(tasks.FEWEST_TOGETHER - 1)
+    crew.work_off()
+
+    assert sorted(alone) == list(range(tasks.FEWEST_TOGETHER - 1))
+
+
+def test_no_batch_is_larger_than_a_hundred_and_only_one_is_run_at_a_time(as_batch, crew):
+    sizes, at_once = [], set()
+
+    def takes_its_time(claims):
+        at_once.add(claims[0].outbox_id)
+        sizes.append((len(claims), len(at_once)))
+        done = done_by(claims)
+        at_once.discard(claims[0].outbox_id)
+        return done
+
+    as_batch(takes_its_time, lambda task, number: pytest.fail("by itself"))
+    put_webhooks(module.BATCH + 20)
+    crew.work_off()
+
+    assert sizes == [(module.BATCH, 1), (20, 1)]
+
+
+def test_other_work_goes_on_beside_a_batch_and_letters_wait_for_its_end(as_batch, as_job, crew, monkeypatch):
+    order = []
+    begun, gate = threading.Event(), threading.Event()
+
+    def waits(claims):
+        begun.set()
+        assert gate.wait(20)
+        order.append("batch")
+        return done_by(claims)
+
+    def runs(task, number):
+        order.append("money")
+        gate.set()
+
+    as_batch(waits, lambda task, number: pytest.fail("by itself"))
+    as_job(runs)
+    monkeypatch.setitem(tasks._functions, Job.SEND_EMAIL.value, lambda task: order.append("letter"))
+    put_webhooks(5)
+    put(1)
+    with unit_of_work() as session:
+        outbox.put(session, Job.SEND_EMAIL)
+    crew.work_off()
+
+    assert begun.is_set()
+    assert order == ["money", "batch", "letter"]
+
+
+def test_a_second_try_is_never_part_of_a_batch(as_batch, crew):
+    alone = []
+
+    def fails_once(task, number):
+        alone.append(task.claim.attempt)
+        if task.claim.attempt == 1:
+            raise ValueError("no luck")
+
+    as_batch(lambda claims: set(), fails_once)
+    put_webhooks(4)
+    crew.work_off()
+    with unit_of_work() as session:
+        session.execute(text("UPDATE outbox SET available_at = now() WHERE done_at IS NULL"))
+    as_batch(lambda claims: pytest.fail("a batch"), fails_once)
+    crew.work_off()
+
+    assert alone == [1] * 4 + [2] * 4
 
 
 def test_no_more_is_claimed_than_hands_can_begin(as_job, crew):
