@@ -31,6 +31,7 @@ ROOMS = (
     Room("Transactions", "admin.transactions.index", "t", Permission.SEE_TRANSACTIONS),
     Room("Payments", "admin.payments.index", "m", Permission.SEE_TRANSACTIONS),
     Room("Approvals", "admin.approvals.index", "p", Permission.APPROVE),
+    Room("Reconciliation", "admin.reconciliation.index", "r", Permission.RECONCILE),
     Room("Webhooks", "admin.inbox.index", "w", Permission.RECONCILE),
     Room("Work", "admin.work.index", "b", Permission.RECONCILE),
     Room("Health", "admin.health.index", "e", Permission.RECONCILE),

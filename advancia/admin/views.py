@@ -24,6 +24,7 @@ from advancia.admin.inbox import views as inbox
 from advancia.admin.launch import views as launch
 from advancia.admin.payments import queries as money_in
 from advancia.admin.payments import views as payments
+from advancia.admin.reconciliation import views as reconciliation
 from advancia.admin.rollbacks import views as rollbacks
 from advancia.admin.rooms import rooms_for
 from advancia.admin.staff import views as staff
@@ -58,6 +59,7 @@ for room in (
     health,
     clock,
     alarm_room,
+    reconciliation,
 ):
     bp.register_blueprint(room.bp)
 

@@ -16,7 +16,7 @@ from advancia.core.db import db, unit_of_work
 from advancia.reconciliation import queries, runner, runs
 from advancia.reconciliation.errors import AlreadyRunning
 from advancia.reconciliation.found import Outside
-from advancia.reconciliation.queries import Shown
+from advancia.reconciliation.queries import DifferenceRow, Shown, Wanted
 from advancia.reconciliation.runs import Window
 from advancia.reconciliation.sides import sides_of
 
@@ -140,9 +140,13 @@ def _told(shown: Shown) -> dict[str, Any]:
                 "ours": each.our_ref,
                 "theirs": each.their_ref,
             }
-            for each in queries.differences(db.session(), run_id=shown.id, limit=queries.MOST_TOLD)
+            for each in _differences(shown)
         ],
     }
+
+
+def _differences(shown: Shown) -> list[DifferenceRow]:
+    return queries.differences(db.session(), Wanted(run_id=shown.id), limit=queries.MOST_TOLD)
 
 
 def _words(shown: Shown) -> str:
@@ -151,7 +155,7 @@ def _words(shown: Shown) -> str:
         of = f" ({each.provider})" if each.provider else ""
         lines.append(f"  {each.words + of:<64} {each.compared:>10,} compared {each.differing:>6,} differ")
     lines += [f"  ! {each}" for each in shown.alarms]
-    for one in queries.differences(db.session(), run_id=shown.id, limit=queries.MOST_TOLD):
+    for one in _differences(shown):
         named = " / ".join(filter(None, (one.our_ref, one.their_ref)))
         lines.append(f"  - #{one.id} {one.kind_words}: {one.words} {named}")
     return "\n".join([*lines, VERDICTS[shown.state]])

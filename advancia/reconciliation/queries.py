@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, func, select
@@ -49,6 +52,11 @@ VERDICT_WORDS = {
     "failed": "The reconciliation came to no end.",
 }
 _asker, _signer, _holder, _resolver = (aliased(User) for _ in range(4))
+
+
+def money_of(minor: int | Decimal, code: str | None) -> Money | None:
+    """The amount, if the books keep such an asset: a provider may tell of others."""
+    return Money(int(minor), ASSETS[code]) if code in ASSETS else None
 
 
 @dataclass(frozen=True)
@@ -106,6 +114,12 @@ class Shown:
     @property
     def is_running(self) -> bool:
         return self.state == "running"
+
+    @property
+    def version(self) -> str:
+        """Changes with everything that its page shows of it."""
+        told = json.dumps([self.state, self.progress, self.signed_off_by], sort_keys=True)
+        return f"{self.id}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
 
     @property
     def has_verdict(self) -> bool:
@@ -213,9 +227,18 @@ class DifferenceRow:
         return self._money((self.their_amount or 0) - (self.our_amount or 0))
 
     def _money(self, minor: int | None) -> Money | None:
-        if minor is None or self.asset not in ASSETS:
-            return None
-        return Money(minor, ASSETS[self.asset])
+        return None if minor is None else money_of(minor, self.asset)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which differences a list shows; `None` means all. The state "unresolved" is open or assigned."""
+
+    run_id: int | None = None
+    state: str | None = None
+    kind: str | None = None
+    check: str | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True)
@@ -252,24 +275,10 @@ def latest(session: Session) -> Shown | None:
 
 
 def differences(
-    session: Session,
-    *,
-    run_id: int | None = None,
-    state: str | None = None,
-    kind: str | None = None,
-    check: str | None = None,
-    provider: str | None = None,
-    before: int | None = None,
-    limit: int,
+    session: Session, wanted: Wanted, *, before: int | None = None, limit: int
 ) -> list[DifferenceRow]:
-    """A page of them, the newest first; `state` "unresolved" is open or assigned."""
-    conditions: list[ColumnElement[bool]] = [] if run_id is None else [keeping.seen_in(run_id)]
-    if state == "unresolved":
-        conditions.append(keeping.IS_OPEN)
-    elif state:
-        conditions.append(Difference.state == state)
-    asked = ((Difference.kind, kind), (Difference.check, check), (Difference.provider, provider))
-    conditions += [column == value for column, value in asked if value]
+    """A page of them, the newest first, below the id `before`."""
+    conditions = _conditions(wanted)
     if before is not None:
         conditions.append(Difference.id < before)
     chosen = _differences().where(*conditions).order_by(Difference.id.desc()).limit(limit)
@@ -341,6 +350,22 @@ def open_in(session: Session, run_id: int) -> int:
     """How many of the differences that a run has seen are still open now."""
     chosen = select(func.count()).select_from(Difference).where(keeping.seen_in(run_id), keeping.IS_OPEN)
     return session.scalar(chosen) or 0
+
+
+def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
+    asked = (
+        (Difference.kind, wanted.kind),
+        (Difference.check, wanted.check),
+        (Difference.provider, wanted.provider),
+    )
+    conditions: list[ColumnElement[bool]] = [column == value for column, value in asked if value]
+    if wanted.run_id is not None:
+        conditions.append(keeping.seen_in(wanted.run_id))
+    if wanted.state == "unresolved":
+        conditions.append(keeping.IS_OPEN)
+    elif wanted.state:
+        conditions.append(Difference.state == wanted.state)
+    return conditions
 
 
 def _counted(number: int, one: str, many: str) -> str:

@@ -8,14 +8,11 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select, text
 
-from advancia.app import create_app
-from advancia.config import load_settings
 from advancia.core import alarms
 from advancia.core.clock import utcnow
-from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
 from advancia.core.outbox import OutboxRow
-from advancia.reconciliation import deciding, progress, queries, runner, runs
+from advancia.reconciliation import deciding, queries, runner, runs
 from advancia.reconciliation.errors import (
     AlreadyClosed,
     AlreadyRunning,
@@ -26,94 +23,20 @@ from advancia.reconciliation.errors import (
     ReasonNeeded,
     SignedOffByYou,
 )
-from advancia.reconciliation.found import Found, Kind, NotAnswered, Side, Tally
-from tests.reconciliation.house import House, usd
+from advancia.reconciliation.found import Kind
+from advancia.reconciliation.queries import Wanted
+from tests.reconciliation.provider import Provider, a_difference, reconcile
 
 
-class Provider:
-    """The books of a provider that differ as a test says."""
-
-    provider = "sandbox"
-
-    def __init__(self, *found: Found, trouble: str | None = None, alarm: str | None = None) -> None:
-        self.found = found
-        self.trouble = trouble
-        self.alarm = alarm
-        self.collected = 0
-
-    def collect(self, run_id):
-        self.collected += 1
-        with unit_of_work() as session:
-            progress.note(
-                session, run_id, part=progress.of_provider(self.provider), told={"words": "x", "done": 1}
-            )
-        if self.trouble:
-            raise NotAnswered(self.trouble)
-
-    def differences(self, session, run_id):
-        yield from self.found
-
-    def tallies(self, session, run_id):
-        yield Tally(
-            side=Side.OUTSIDE, check="payments", words="Payments", provider=self.provider, compared=10,
-            differing=len(self.found), alarm=self.alarm,
-        )  # fmt: skip
-
-
-def a_difference(name="one", **more):
-    told = {
-        "side": Side.OUTSIDE, "check": "payments", "kind": Kind.MISSING_HERE, "key": f"payments:{name}",
-        "words": "The provider has a payment that our books do not have.", "provider": "sandbox",
-        "their_ref": f"pi_{name}", "asset": "USD", "their_amount": 1200, "happened_at": utcnow() - timedelta(hours=5),
-    }  # fmt: skip
-    return Found(**(told | more))
-
-
-@pytest.fixture(scope="module")
-def product(scratch_of):
-    """A product with books of its own, and staff of three."""
-    scratch = scratch_of()
-    app = create_app(load_settings(scratch.environ))
-    house = House(scratch)
-    house.pay_in(house.person(), usd("50.00"))
-    staff = {"finance": house.staff, "admin": house.person(role="admin"), "owner": house.person(role="owner")}
-    app.staff = [
-        Actor(user_id=each, role=role, address=None, request_id=None) for role, each in staff.items()
-    ]
-    app.house = house
-    yield app
+@pytest.fixture(autouse=True)
+def _within_the_app(app):
     with app.app_context():
-        db.engine.dispose()
-
-
-@pytest.fixture
-def app(product):
-    """The product with nothing found yet."""
-    with product.app_context():
-        yield product
+        yield
         db.session.rollback()
-        with product.house.scratch.owner() as owner:
-            owner.execute(
-                "truncate reconciliation_run, reconciliation_difference, reconciliation_finding, alarm cascade"
-            )
-            owner.execute("delete from outbox")
-
-
-def reconcile(*outsides, kind="nightly", asked_by=None, window=None, provider=None):
-    with unit_of_work() as session:
-        run_id = runs.begin(
-            session,
-            kind=kind,
-            window=window or runs.usual_window(session),
-            asked_by=asked_by,
-            provider=provider,
-        )
-    runner.go_on(db.engine, run_id, seal_keys=None, outsides=outsides)
-    return queries.run(db.session(), run_id)
 
 
 def open_ones():
-    return queries.differences(db.session(), state="unresolved", limit=100)
+    return queries.differences(db.session(), Wanted(state="unresolved"), limit=100)
 
 
 def sounding():

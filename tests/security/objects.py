@@ -32,6 +32,10 @@ from advancia.ops.launch.models import LaunchRun
 from advancia.payments import services as payments
 from advancia.payments.models import StrayPayment
 from advancia.payments.strays import services as strays
+from advancia.reconciliation import keeping
+from advancia.reconciliation.found import Found, Kind, Side
+from advancia.reconciliation.models import ReconciliationDifference as Difference
+from advancia.reconciliation.models import ReconciliationRun as Run
 from advancia.wallet import queries as wallet
 from advancia.wallet.transfers import services as transfers
 from advancia.webhooks import services as webhooks
@@ -205,6 +209,23 @@ def _session(app: Flask, owner: Customer, _friend: Customer) -> int:
         return session.scalars(newest).one()
 
 
+def _reconciliation_run(app: Flask, _owner: Customer, _friend: Customer) -> int:
+    told = {"kind": "nightly", "state": "differs", "finished_at": func.now()}
+    window = {"window_from": utcnow() - timedelta(days=1), "window_upto": utcnow()}
+    with app.app_context(), unit_of_work() as session:
+        return session.scalars(insert(Run).values(**told, **window).returning(Run.id)).one()
+
+
+def _difference(app: Flask, owner: Customer, friend: Customer) -> int:
+    run_id = _reconciliation_run(app, owner, friend)
+    found = Found(
+        side=Side.INSIDE, check="floors", kind=Kind.FLOOR, key=uuid4().hex, words="Planted.", asset="USD", our_amount=1
+    )  # fmt: skip
+    with app.app_context(), unit_of_work() as session:
+        keeping.keep(session, run_id, [found])
+        return session.scalars(select(Difference.id).where(Difference.key == found.key)).one()
+
+
 def _given(app: Flask, row: Any) -> None:
     with app.app_context(), unit_of_work() as session:
         session.execute(update(User).where(User.id == row.user_id).values(second_factor_since=func.now()))
@@ -259,6 +280,8 @@ MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "stray_id": _stray,
     "event_id": _event,
     "work_id": _work,
+    "run_id": _reconciliation_run,
+    "difference_id": _difference,
     "alarm_id": _alarm,
     "job": lambda *_: "sweep",
     "launch_id": _launch_run,

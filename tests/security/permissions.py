@@ -176,6 +176,16 @@ MAY = {
         GET /admin/webhooks/
         GET /admin/webhooks/<int:event_id>
         GET /admin/work/
+        GET /admin/reconciliation/
+        POST /admin/reconciliation/
+        GET /admin/reconciliation/<int:run_id>
+        POST /admin/reconciliation/<int:run_id>/sign-off
+        GET /admin/reconciliation/differences/
+        GET /admin/reconciliation/differences/<int:difference_id>
+        POST /admin/reconciliation/differences/<int:difference_id>/assignment
+        POST /admin/reconciliation/differences/<int:difference_id>/explanation
+        GET /admin/reconciliation/differences/<int:difference_id>/posting
+        POST /admin/reconciliation/differences/<int:difference_id>/posting
     """,
 }
 
@@ -204,6 +214,10 @@ FRESH = {
     "GET /admin/payments/<uuid:deposit_id>/refund",
     "POST /admin/payments/<uuid:deposit_id>/refund",
     "POST /admin/payments/suspense/<int:stray_id>",
+    "POST /admin/reconciliation/<int:run_id>/sign-off",
+    "POST /admin/reconciliation/differences/<int:difference_id>/explanation",
+    "GET /admin/reconciliation/differences/<int:difference_id>/posting",
+    "POST /admin/reconciliation/differences/<int:difference_id>/posting",
     "GET /admin/payments/suspense/<int:stray_id>/return",
     "POST /admin/payments/suspense/<int:stray_id>/return",
     "GET /admin/customers/<int:user_id>/suspension",

@@ -1,0 +1,211 @@
+"""Pages of differences: all of them, one with both its sides, and what is decided about it."""
+
+from __future__ import annotations
+
+from flask import Blueprint, flash, request, url_for
+from flask.typing import ResponseReturnValue
+
+from advancia import audit
+from advancia.admin.forms import ReasonForm
+from advancia.admin.lists import PAGE_SIZE, before_here, listed
+from advancia.admin.reconciliation.forms import (
+    AccountsForm,
+    AssignmentForm,
+    CorrectionForm,
+    DifferenceFilters,
+)
+from advancia.admin.reconciliation.links import links_of
+from advancia.core.db import db, in_unit_of_work
+from advancia.core.errors import DomainError
+from advancia.core.permissions import Permission
+from advancia.reconciliation import corrections, deciding, queries
+from advancia.reconciliation.corrections import Correction
+from advancia.reconciliation.errors import AlreadyClosed
+from advancia.reconciliation.inside import WORDS
+from advancia.reconciliation.queries import DifferenceRow, Wanted
+from advancia.web.access import confirmed, current_actor, may, staff_required
+from advancia.web.csrf import checked_by_its_form
+from advancia.web.forms import entered
+from advancia.web.htmx import render, see_other
+
+bp = Blueprint("differences", __name__, url_prefix="/differences")
+
+SHOWN_RUNS = 10
+SHOWN_LINES = 10
+
+
+def wanted(form: DifferenceFilters, *, run_id: int | None = None) -> Wanted:
+    """What the filters ask for, of one run or of all."""
+    return Wanted(
+        run_id=run_id,
+        state=form.good("state"),
+        kind=form.good("kind"),
+        check=form.good("check"),
+        provider=form.good("provider"),
+    )
+
+
+@bp.get("/")
+@staff_required(Permission.RECONCILE)
+def index() -> ResponseReturnValue:
+    form = DifferenceFilters(formdata=request.args)
+    form.validate()
+    rows = queries.differences(db.session(), wanted(form), before=before_here(), limit=PAGE_SIZE + 1)
+    older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
+    page = listed(rows[:PAGE_SIZE], older=older, form=form)
+    return render("admin/reconciliation/differences.html", filters_form=form, page=page)
+
+
+@bp.get("/<int:difference_id>")
+@staff_required(Permission.RECONCILE)
+def show(difference_id: int) -> ResponseReturnValue:
+    return _page(queries.difference(db.session(), difference_id), ReasonForm())
+
+
+@bp.post("/<int:difference_id>/assignment")
+@staff_required(Permission.RECONCILE)
+@checked_by_its_form
+def assign(difference_id: int) -> ResponseReturnValue:
+    form = AssignmentForm(queries.colleagues(db.session()))
+    row = queries.difference(db.session(), difference_id)
+    if not form.validate_on_submit():
+        return _page(row, ReasonForm(), assignment=form, status=422)
+    actor, user_id = current_actor(), form.chosen
+    db.session.rollback()
+    try:
+        in_unit_of_work(
+            lambda session: deciding.assign(
+                session, actor=actor, difference_id=difference_id, user_id=user_id
+            )
+        )
+    except AlreadyClosed as late:
+        flash(str(late), "info")
+    else:
+        flash("Assigned." if user_id else "Nobody looks after it now.", "success")
+    return see_other(url_for(".show", difference_id=difference_id))
+
+
+@bp.post("/<int:difference_id>/explanation")
+@staff_required(Permission.RECONCILE)
+@confirmed
+@checked_by_its_form
+def explain(difference_id: int) -> ResponseReturnValue:
+    form = ReasonForm()
+    row = queries.difference(db.session(), difference_id)
+    if not form.validate_on_submit():
+        return _page(row, form, status=422)
+    actor, reason = current_actor(), entered(form.reason)
+    db.session.rollback()
+    try:
+        in_unit_of_work(
+            lambda session: deciding.explain(session, actor=actor, difference_id=difference_id, reason=reason)
+        )
+    except AlreadyClosed as late:
+        flash(str(late), "info")
+    except DomainError as refusal:
+        form.refuse(form.reason, str(refusal))
+        return _page(row, form, status=422)
+    else:
+        flash("Resolved.", "success")
+    return see_other(url_for(".show", difference_id=difference_id))
+
+
+@bp.get("/<int:difference_id>/posting")
+@staff_required(Permission.RECONCILE)
+@confirmed
+def preview(difference_id: int) -> ResponseReturnValue:
+    row = queries.difference(db.session(), difference_id)
+    purposes = corrections.purposes(db.session())
+    proposed = corrections.proposed(row)
+    usual = {"source": proposed.source, "destination": proposed.destination} if proposed else {}
+    accounts = AccountsForm(purposes, formdata=request.args or None, data=usual or None)
+    accounts.validate()
+    chosen = {name: accounts[name].data for name in ("source", "destination") if not accounts[name].errors}
+    return _preview_page(row, accounts, CorrectionForm(purposes, **chosen))
+
+
+@bp.post("/<int:difference_id>/posting")
+@staff_required(Permission.RECONCILE)
+@confirmed
+@checked_by_its_form
+def post(difference_id: int) -> ResponseReturnValue:
+    row = queries.difference(db.session(), difference_id)
+    form = CorrectionForm(corrections.purposes(db.session()))
+    if not form.validate_on_submit():
+        return _corrected(row, form, status=422)
+    db.session.rollback()
+    try:
+        _post(row, form)
+    except AlreadyClosed as late:
+        flash(str(late), "info")
+    except DomainError as refusal:
+        form.refuse(form.reason, str(refusal))
+        return _corrected(row, form, status=422)
+    else:
+        flash("Posted, and resolved.", "success")
+    return see_other(url_for(".show", difference_id=difference_id))
+
+
+def _post(row: DifferenceRow, form: CorrectionForm) -> None:
+    actor, reason = current_actor(), entered(form.reason)
+    correction = corrections.chosen(row, source=form.source.data, destination=form.destination.data)
+    in_unit_of_work(
+        lambda session: deciding.post(
+            session, actor=actor, difference_id=row.id, correction=correction, reason=reason
+        )
+    )
+
+
+def _corrected(row: DifferenceRow, form: CorrectionForm, *, status: int) -> ResponseReturnValue:
+    """The preview again, with what was chosen and typed."""
+    chosen = {"source": form.source.data, "destination": form.destination.data}
+    accounts = AccountsForm(corrections.purposes(db.session()), formdata=None, data=chosen)
+    return _preview_page(row, accounts, form, status=status)
+
+
+def _preview_page(
+    row: DifferenceRow, accounts: AccountsForm, form: CorrectionForm, status: int = 200
+) -> ResponseReturnValue:
+    return render(
+        "admin/reconciliation/posting.html",
+        status=status,
+        row=row,
+        accounts=accounts,
+        form=form,
+        correction=_chosen(row, accounts),
+        can_be_posted=corrections.amount_of(row) is not None,
+    )
+
+
+def _chosen(row: DifferenceRow, accounts: AccountsForm) -> Correction | None:
+    source, destination = accounts.source.data, accounts.destination.data
+    known = {value for value, *_ in accounts.source.iter_choices()}
+    if corrections.amount_of(row) is None or not {source, destination} <= known or source == destination:
+        return None
+    return corrections.chosen(row, source=source, destination=destination)
+
+
+def _page(
+    row: DifferenceRow, form: ReasonForm, *, assignment: AssignmentForm | None = None, status: int = 200
+) -> ResponseReturnValue:
+    session = db.session()
+    if assignment is None:
+        assignment = AssignmentForm(queries.colleagues(session), user_id=row.assigned_to)
+    with_lines = may(Permission.SEE_AUDIT)
+    return render(
+        "admin/reconciliation/difference.html",
+        status=status,
+        row=row,
+        form=form,
+        assignment=assignment,
+        items=queries.items_of(session, row),
+        links=links_of(session, row),
+        runs=queries.runs_that_saw(session, row.id, limit=SHOWN_RUNS),
+        check_words=WORDS,
+        money_of=queries.money_of,
+        correction=corrections.proposed(row),
+        can_be_posted=corrections.amount_of(row) is not None,
+        lines=audit.records_of(session, kind="difference", id=row.id, limit=SHOWN_LINES)
+        if with_lines
+        else [],
+    )

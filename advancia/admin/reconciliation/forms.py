@@ -1,0 +1,102 @@
+"""Forms about reconciliations."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from wtforms import SelectField, TextAreaField
+from wtforms.validators import Length
+
+from advancia.admin.forms import LONGEST_REASON, ReasonForm, on_one_line
+from advancia.admin.lists import PROVIDERS, Filters
+from advancia.admin.parties import house_words
+from advancia.reconciliation.inside import WORDS
+from advancia.reconciliation.queries import KIND_WORDS, Colleague
+from advancia.web.forms import Form, options
+
+NOBODY = ""
+
+
+class RunFilters(Filters):
+    state = SelectField(
+        "Verdict",
+        default="",
+        choices=options(
+            ("", "All"),
+            ("matched", "Matched"),
+            ("differs", "Differs"),
+            ("alarm", "Alarm"),
+            ("failed", "Failed"),
+            ("running", "Running"),
+        ),
+    )
+
+
+class DifferenceFilters(Filters):
+    state = SelectField(
+        "State",
+        default="",
+        choices=options(
+            ("", "All"),
+            ("unresolved", "Not resolved"),
+            ("open", "Nobody's yet"),
+            ("assigned", "Assigned"),
+            ("resolved", "Resolved"),
+            ("passed", "Passed by itself"),
+        ),
+    )
+    kind = SelectField("What", default="", choices=options(("", "All"), *KIND_WORDS.items()))
+    provider = SelectField("Provider", default="", choices=PROVIDERS)
+    check = SelectField("Check", default="", validate_choice=False)
+
+    def __init__(self, *args: object, checks: Sequence[tuple[str, str]] = (), **more: object) -> None:
+        super().__init__(*args, **more)
+        self.check.choices = options(("", "All"), *(checks or WORDS.items()))
+
+
+class AssignmentForm(Form):
+    """Who looks after a difference."""
+
+    user_id = SelectField("Looked after by", default=NOBODY)
+
+    def __init__(self, colleagues: Sequence[Colleague], *, user_id: int | None = None) -> None:
+        super().__init__(data={"user_id": NOBODY if user_id is None else str(user_id)})
+        people = ((str(each.id), f"{each.name}, {each.role}") for each in colleagues)
+        self.user_id.choices = options((NOBODY, "Nobody yet"), *people)
+
+    @property
+    def chosen(self) -> int | None:
+        return int(self.user_id.data) if self.user_id.data else None
+
+
+class AccountsForm(Filters):
+    """Between which accounts a correction moves; chosen by GET, so that the preview has an address."""
+
+    source = SelectField("From")
+    destination = SelectField("To")
+
+    def __init__(self, purposes: Sequence[str], *args: object, **more: object) -> None:
+        super().__init__(*args, **more)
+        accounts = options(*((each, house_words(each)) for each in purposes))
+        self.source.choices = self.destination.choices = accounts
+
+
+class CorrectionForm(ReasonForm):
+    """The posting that was previewed, and why."""
+
+    source = SelectField("From")
+    destination = SelectField("To")
+
+    def __init__(self, purposes: Sequence[str], **chosen: str) -> None:
+        super().__init__(data=chosen)
+        accounts = options(*((each, house_words(each)) for each in purposes))
+        self.source.choices = self.destination.choices = accounts
+
+
+class SignOffForm(Form):
+    note = TextAreaField(
+        "Note",
+        filters=[on_one_line],
+        description="Needed when something is still open: why the run can be signed off all the same.",
+        validators=[Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters")],
+    )

@@ -1,0 +1,113 @@
+"""Pages of the reconciliation: its runs, one run while it goes on and afterwards, and its sign-off."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, flash, request, url_for
+from flask.typing import ResponseReturnValue
+
+from advancia.admin.lists import PAGE_SIZE, Listing, before_here, listed
+from advancia.admin.reconciliation import differences
+from advancia.admin.reconciliation.forms import DifferenceFilters, RunFilters, SignOffForm
+from advancia.core.db import db, in_unit_of_work
+from advancia.core.errors import DomainError
+from advancia.core.permissions import Permission
+from advancia.reconciliation import deciding, keeping, queries, runs
+from advancia.reconciliation.errors import AlreadyRunning, AlreadySignedOff
+from advancia.reconciliation.queries import DifferenceRow, Shown
+from advancia.web.access import confirmed, current_actor, staff_required
+from advancia.web.csrf import checked_by_its_form
+from advancia.web.forms import entered
+from advancia.web.htmx import render, see_other, tagged, unchanged
+
+bp = Blueprint("reconciliation", __name__, url_prefix="/reconciliation")
+bp.register_blueprint(differences.bp)
+
+
+@bp.get("/")
+@staff_required(Permission.RECONCILE)
+def index() -> ResponseReturnValue:
+    form = RunFilters(formdata=request.args)
+    form.validate()
+    session = db.session()
+    rows = queries.runs(session, state=form.good("state"), before=before_here(), limit=PAGE_SIZE + 1)
+    older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
+    return render(
+        "admin/reconciliation/index.html",
+        form=form,
+        page=listed(rows[:PAGE_SIZE], older=older, form=form),
+        open_now=keeping.open_now(session),
+    )
+
+
+@bp.post("/")
+@staff_required(Permission.RECONCILE)
+def create() -> ResponseReturnValue:
+    """Have a worker reconcile now; a second click finds the run of the first."""
+    actor = current_actor()
+    try:
+        run_id = in_unit_of_work(lambda session: runs.ask(session, actor=actor))
+    except AlreadyRunning as refusal:
+        flash(str(refusal), "info")
+        return see_other(url_for(".index", state="running"))
+    return see_other(url_for(".show", run_id=run_id))
+
+
+@bp.get("/<int:run_id>")
+@staff_required(Permission.RECONCILE)
+def show(run_id: int) -> ResponseReturnValue:
+    run = queries.run(db.session(), run_id)
+    if (same := unchanged(run.version)) is not None:
+        return same
+    return tagged(_page(run, SignOffForm()), run.version)
+
+
+@bp.post("/<int:run_id>/sign-off")
+@staff_required(Permission.RECONCILE)
+@confirmed
+@checked_by_its_form
+def sign_off(run_id: int) -> ResponseReturnValue:
+    form = SignOffForm()
+    if not form.validate_on_submit():
+        return _page(queries.run(db.session(), run_id), form, status=422)
+    actor, note = current_actor(), entered(form.note)
+    db.session.rollback()
+    try:
+        in_unit_of_work(lambda session: deciding.sign_off(session, actor=actor, run_id=run_id, note=note))
+    except AlreadySignedOff as late:
+        flash(str(late), "info")
+    except DomainError as refusal:
+        form.refuse(form.note, str(refusal))
+        return _page(queries.run(db.session(), run_id), form, status=422)
+    else:
+        flash("Signed off.", "success")
+    return see_other(url_for(".show", run_id=run_id))
+
+
+def _page(run: Shown, form: SignOffForm, status: int = 200) -> Response:
+    session = db.session()
+    filters = DifferenceFilters(
+        formdata=request.args, checks=[(each.check, each.words) for each in run.checks]
+    )
+    filters.validate()
+    return render(
+        "admin/reconciliation/show.html",
+        status=status,
+        run=run,
+        version=run.version,
+        form=form,
+        filters_form=filters,
+        page=_differences(run, filters),
+        open_now=queries.open_in(session, run.id),
+        resolvers=queries.resolvers_in(session, run.id),
+    )
+
+
+def _differences(run: Shown, form: DifferenceFilters) -> Listing[DifferenceRow]:
+    rows = queries.differences(
+        db.session(),
+        differences.wanted(form, run_id=run.id),
+        before=before_here(),
+        limit=PAGE_SIZE + 1,
+    )
+    older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
+    return listed(rows[:PAGE_SIZE], older=older, form=form)
