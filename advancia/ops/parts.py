@@ -7,7 +7,7 @@ something comes later than it should. docs/operations.md says which is which.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import cache
@@ -22,11 +22,13 @@ from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.core.errors import in_words
 from advancia.core.outbox import OutboxRow
+from advancia.ops.backups import proof
 from advancia.ops.books import Books, books
 from advancia.webhooks.models import WebhookEvent
 
 OUTBOX_IS_LATE = timedelta(minutes=1)
 WEBHOOKS_ARE_LATE = timedelta(minutes=5)
+BACKUP_PROOF_IS_LATE = timedelta(days=8)  # it comes each week
 CACHE_PATIENCE = 1.0  # seconds
 
 WORKING = "Working"
@@ -145,6 +147,22 @@ def _seals(found: Books, *, is_broken: bool) -> Part:
     return Part("seals", "Seals", facts=facts)
 
 
+def _backup(session: Session) -> Iterator[Part]:
+    """By the last proof that a backup can be restored: a backup that nobody has restored is a hope."""
+    last, passed = proof.latest(session), proof.latest_passed(session)
+    age = utcnow() - passed.finished_at if passed and passed.finished_at else None
+    facts = {"age_seconds": None if age is None else _seconds(age)}
+    part = Part("backup", "Backups", State.DEGRADED, "No backup has been proven yet", facts)
+    if last is not None and not last.passed:
+        yield replace(part, words="The last proof of a backup failed")
+    elif age is None:
+        yield part
+    elif age > BACKUP_PROOF_IS_LATE:
+        yield replace(part, words=f"No backup was proven for {age.days} days")
+    else:
+        yield replace(part, state=State.OK, words=WORKING)
+
+
 IN_DATABASE = (
     Look({"database": "Database"}, _database, State.DOWN),
     Look({"migrations": "Migrations"}, _migrations, State.DOWN),
@@ -152,6 +170,7 @@ IN_DATABASE = (
     Look({"outbox": "Background work"}, _outbox),
     Look({"webhooks": "Events of providers"}, _webhooks),
     Look({"ledger": "Ledger", "seals": "Seals"}, _books),
+    Look({"backup": "Backups"}, _backup),
 )
 
 

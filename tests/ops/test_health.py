@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from datetime import timedelta
+from uuid import uuid4
 
 import psycopg
 import pytest
@@ -151,6 +152,49 @@ def test_books_that_were_not_proven_lately_degrade_us(well, page, customer, monk
     assert parts["ledger"]["words"].startswith("Not proven for")
     assert parts["seals"]["words"].startswith("Late by")
     assert {"ledger", "seals"} <= set(body["degraded"])
+
+
+def note_proof(state, *, days=0):
+    """A proof of a backup, that many days ago."""
+    with unit_of_work() as session:
+        backup_id = session.scalar(
+            text(
+                "INSERT INTO backup (name, why, state, target, finished_at, failure) "
+                "VALUES (:name, 'daily', 'failed', 'x', now(), 'planted') RETURNING id"
+            ),
+            {"name": uuid4().hex},
+        )
+        session.execute(
+            text(
+                "INSERT INTO backup_proof (backup_id, state, begun_at, finished_at, reason, findings) VALUES "
+                "(:id, :state, now(), now() - make_interval(days => :days), :reason, '[]')"
+            ),
+            {
+                "id": backup_id,
+                "state": state,
+                "days": days,
+                "reason": "planted" if state == "failed" else None,
+            },
+        )
+
+
+def test_a_backup_counts_by_its_last_proof(scratch):
+    app = create_app(load_settings(scratch.environ))
+    page = Page(InProcess(app))
+
+    def told(*proofs):
+        with app.app_context():
+            for state, days in proofs:
+                note_proof(state, days=days)
+            db.engine.dispose()
+        return looked(page)[2]["backup"]
+
+    assert told() == {"ok": False, "words": "No backup has been proven yet", "age_seconds": None}
+    assert told(("passed", 9))["words"] == "No backup was proven for 9 days"
+    recent = told(("passed", 2))
+    assert recent["ok"]
+    assert 2 * 86400 <= recent["age_seconds"] < 2 * 86400 + 60
+    assert told(("failed", 0))["words"] == "The last proof of a backup failed"
 
 
 def page_of(environ):
