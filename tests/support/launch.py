@@ -68,9 +68,11 @@ class WellSet:
             **{
                 "app": self.app,
                 "url": PUBLIC_URL,
-                "environ": self.environ,
+                "present": self.environ,
                 "disk_usage": lambda _path: SimpleNamespace(total=100 * GIB, free=50 * GIB),
-                "transport": Inside(self.app, otherwise.pop("served", {})),
+                "transport": Inside(
+                    self.app, otherwise.pop("served", {}), otherwise.pop("seen_from", "9.9.9.9")
+                ),
                 "patience": 0.0,
                 **otherwise,
             }
@@ -90,12 +92,13 @@ class WellSet:
 class Inside(httpx.BaseTransport):
     """The way to the product without a network; `served` replaces the answers to some paths, by status and changes."""
 
-    def __init__(self, app: Flask, served: dict[str, Any]) -> None:
+    def __init__(self, app: Flask, served: dict[str, Any], seen_from: str) -> None:
+        self._seen_from = seen_from
         self._app = httpx.WSGITransport(app=app, raise_app_exceptions=False)  # type: ignore[arg-type]
         self._served = served
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
-        request.headers["X-Forwarded-For"] = "203.0.113.7"
+        request.headers["X-Forwarded-For"] = self._seen_from
         request.headers["X-Forwarded-Proto"] = "https"
         replaced = self._served.get(request.url.path)
         if isinstance(replaced, httpx.Response):

@@ -85,7 +85,7 @@ def _handler(url: str) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name: value for name, value in self.headers.items() if name.lower() not in DROPPED}
-            forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "203.0.113.7"}
+            forwarded = {"X-Forwarded-Proto": "https", "X-Forwarded-For": "9.9.9.9"}
             answer = httpx.request(
                 self.command, url + self.path, content=body, headers={**headers, **forwarded}, timeout=30
             )

@@ -13,7 +13,7 @@ from worker.tasks import Task, job
 
 @job(Job.CHECK_LAUNCH)
 def check_launch(task: Task, run_id: int) -> None:
-    """Conduct the run. Tried again after a crash it begins anew, unless the run was closed meanwhile.
+    """Conduct the run, once: what a worker does after another one has died it does alone, and a check needs the others.
 
     While a command runs the same checks this raises `AlreadyRunning`, and so waits for its end.
     """
@@ -22,6 +22,11 @@ def check_launch(task: Task, run_id: int) -> None:
     db.session.rollback()
     if not asked.is_open:
         task.outcome = "That run was over already."
+        return
+    if asked.has_begun:
+        with task.finish() as session:
+            services.fail(session, run_id, services.LOST)
+            task.outcome = services.LOST
         return
     with task.kept(), services.alone(app.extensions["settings"]):
         lines = services.conduct(Look(app=app, url=asked.url), run_id=run_id)

@@ -34,7 +34,7 @@ class Look:
 
     app: Flask
     url: str  # where the product is looked at from outside
-    environ: Mapping[str, str] | None = field(default=None, repr=False)  # this process's, unless given
+    present: Mapping[str, str] | None = field(default=None, repr=False)  # the environment, unless given
     now: Callable[[], datetime] = utcnow
     disk_usage: Callable[[Path], Any] = shutil.disk_usage
     patience: float = PATIENCE_SECONDS

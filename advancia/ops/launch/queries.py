@@ -38,6 +38,10 @@ class Run:
         return self.state == RunState.OPEN
 
     @property
+    def has_begun(self) -> bool:
+        return self.checks > 0
+
+    @property
     def version(self) -> str:
         """It changes whenever the page of the run does."""
         return f"{self.id}-{self.state}-{self.checks}-{len(self.lines)}"

@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from datetime import timedelta
 
 import psycopg
-from sqlalchemy import delete, func, insert, select, true, update
+from sqlalchemy import delete, func, select, true, update
+from sqlalchemy.dialects.postgresql import insert
 
 from advancia.config import Settings
 from advancia.core.db import Session, unit_of_work
@@ -59,11 +60,11 @@ def open_run(session: Session, *, url: str, asked_by: int | None = None, is_alon
         .where(LaunchRun.state == RunState.OPEN, has_no_process)
         .values(state=RunState.FAILED, finished_at=func.now(), failure=LOST)
     )
-    if session.scalar(select(LaunchRun.id).where(LaunchRun.state == RunState.OPEN)) is not None:
+    run_id: int | None = session.scalar(
+        insert(LaunchRun).values(url=url, asked_by=asked_by).on_conflict_do_nothing().returning(LaunchRun.id)
+    )
+    if run_id is None:
         raise AlreadyRunning
-    run_id: int = session.execute(
-        insert(LaunchRun).values(url=url, asked_by=asked_by).returning(LaunchRun.id)
-    ).scalar_one()
     _forget_old(session)
     return run_id
 
@@ -73,7 +74,7 @@ def conduct(
 ) -> list[Line]:
     """Run the checks and keep what each finds as soon as it is found.
 
-    A run that died begins anew. The caller holds `alone`, and no transaction.
+    The caller holds `alone`, and no transaction.
     """
     wanted = chosen(names)
     with unit_of_work() as session:

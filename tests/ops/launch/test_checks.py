@@ -191,7 +191,7 @@ def test_a_setting_that_is_not_productions_is_told(well_set, name, changes, stat
 )
 def test_a_weak_or_missing_setting_is_named_and_its_value_is_not(well_set, name, value):
     environ = {**well_set.environ, name: value or ""}
-    found = well_set.find("settings", environ={**environ, "ADVANCIA_ENV": "dev"})
+    found = well_set.find("settings", present={**environ, "ADVANCIA_ENV": "dev"})
 
     assert (found.state, name in found.evidence, name in found.remedy) == (BLOCKER, True, True)
     assert not value or value not in f"{found.evidence} {found.remedy}"
@@ -271,6 +271,8 @@ def test_a_cookie_that_does_not_come_leaves_it_open(well_set):
     ("name", "path", "answer", "state"),
     [
         ("health", "/health", httpx.Response(502, json={}), BLOCKER),
+        ("health", "/health", httpx.Response(200, text="Welcome to nginx"), BLOCKER),
+        ("api-health", "/api/health", httpx.Response(200, text="Welcome to nginx"), BLOCKER),
         ("api-health", "/api/health", httpx.Response(503, json={"status": "down", "down": ["Cache"]}), BLOCKER),
         ("api-health", "/api/health", httpx.Response(200, json={"status": "degraded", "parts": {}}), WARNING),
         ("error-page", NOWHERE, httpx.Response(404, text="Traceback (most recent call last)"), BLOCKER),
@@ -310,7 +312,15 @@ def test_limits_that_do_not_bite_are_told(well_set):
 def test_the_tries_of_a_check_are_given_back_and_told_where_they_came_from(well_set):
     evidence = [well_set.find("rate-limits").evidence for _ in range(2)]
 
-    assert all("422 (5 times), then 429 (5 times)" in each and "203.0.113.7" in each for each in evidence)
+    assert all("422 (5 times), then 429 (5 times)" in each and "9.9.9.9" in each for each in evidence)
+
+
+def test_tries_that_are_counted_for_a_proxy_are_a_warning(well_set):
+    behind_two = well_set.set_otherwise(TRUSTED_PROXIES="2")
+    found = behind_two.find("rate-limits", seen_from="9.9.9.9, 10.0.0.3, 10.0.0.2")
+
+    assert (found.state, "10.0.0.3" in found.evidence) == (WARNING, True), found.evidence
+    assert "TRUSTED_PROXIES" in found.remedy
 
 
 def test_a_check_that_breaks_is_unknown_and_says_so(well_set):

@@ -126,6 +126,16 @@ def test_a_job_whose_run_was_closed_meanwhile_does_nothing(well_set):
     assert row_of(well_set).outcome == "That run was over already."
 
 
+def test_a_job_whose_worker_died_is_not_begun_anew(well_set):
+    run_id = asked_for(well_set)
+    with well_set.app.app_context(), unit_of_work() as session:
+        session.execute(update(LaunchRun).values(checks=37))
+    work_off(well_set.app)
+
+    with well_set.app.app_context():
+        assert queries.run(db.session(), run_id).failure == services.LOST
+
+
 def test_old_runs_are_forgotten(well_set):
     with well_set.app.app_context(), unit_of_work() as session:
         for _ in range(services.KEPT + 3):

@@ -109,7 +109,7 @@ def look(launched, certificate_of, tls_proxy):
         look = Look(
             app=launched.app,
             url=PUBLIC_URL,
-            environ={**os.environ, **launched.environ},
+            present={**os.environ, **launched.environ},
             disk_usage=lambda _path: SimpleNamespace(total=100 * GIB, free=50 * GIB),
             transport=Dialled(port, certificate.trusted()),
             connect=lambda _address, timeout: socket.create_connection(("127.0.0.1", port), timeout=timeout),

@@ -8,10 +8,15 @@ from http import HTTPStatus
 from advancia.core import canaries
 from advancia.core.db import unit_of_work
 from advancia.ops.launch import browser, probes
+from advancia.ops.launch.addresses import is_global
 from advancia.ops.launch.look import Look
-from advancia.ops.launch.registry import Finding, Weight, check, fine, wrong
+from advancia.ops.launch.registry import Finding, Weight, check, fine, weak, wrong
 
 TRIES = 10
+ONE_FOR_ALL = (
+    "That is an address of your own network. If it is a proxy's, all customers share its tries: correct "
+    "TRUSTED_PROXIES. If this machine reaches its own public address from within, all is well."
+)
 
 
 @check("Whoever tries passwords is stopped", weight=Weight.BLOCKER)
@@ -30,7 +35,10 @@ def rate_limits(look: Look) -> Finding:
         return wrong(
             words, "See that the database keeps counted_try, and that no proxy answers in our place."
         )
-    return fine(f"{words} They were counted as coming from {seen_as or 'nowhere'}.")
+    words = f"{words} They were counted as coming from {seen_as or 'nowhere'}."
+    if is_global(look.address.hostname or "") and not is_global(seen_as or ""):
+        return weak(words, ONE_FOR_ALL)
+    return fine(words)
 
 
 def _tried(look: Look, email: str) -> list[int]:

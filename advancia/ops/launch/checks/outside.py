@@ -7,6 +7,9 @@ import ssl
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
+from typing import Any
+
+import httpx
 
 from advancia.ops.launch.look import ANSWER_SECONDS, Look
 from advancia.ops.launch.registry import Finding, Weight, check, fine, unknown, weak, wrong
@@ -33,7 +36,7 @@ PROXY_TAKES = "A proxy takes or changes them: let it pass the product's own head
 @check("The process answers from outside", weight=Weight.BLOCKER)
 def health(look: Look) -> Finding:
     answer = look.fetch("/health")
-    if answer.status_code != HTTPStatus.OK or answer.json().get("status") != "ok":
+    if answer.status_code != HTTPStatus.OK or _told(answer).get("status") != "ok":
         return wrong(f"/health answered {answer.status_code}.", "Start the web process, and see its log.")
     return fine("/health answered ok.")
 
@@ -41,10 +44,10 @@ def health(look: Look) -> Finding:
 @check("All parts answer from outside", weight=Weight.BLOCKER)
 def api_health(look: Look) -> Finding:
     answer = look.fetch("/api/health")
-    told = answer.json()
-    remedy = "See Health in the staff pages."
-    if answer.status_code != HTTPStatus.OK or told["status"] == "down":
-        return wrong(f"/api/health answered {answer.status_code}; down: {', '.join(told['down'])}.", remedy)
+    told, remedy = _told(answer), "See Health in the staff pages, and what the proxy answers in our place."
+    if answer.status_code != HTTPStatus.OK or told.get("status") not in ("ok", "degraded"):
+        down = ", ".join(told.get("down", ())) or "not told"
+        return wrong(f"/api/health answered {answer.status_code}; down: {down}.", remedy)
     if told["status"] != "ok":
         return weak(f"/api/health says {told['status']}: {', '.join(told.get('degraded', ()))}.", remedy)
     return fine(f"/api/health answered ok for {len(told['parts'])} parts.")
@@ -139,6 +142,15 @@ def mailbox_closed(look: Look) -> Finding:
             f"{MAILBOX} answered {status}: anybody can read all mail.", "Set ADVANCIA_ENV=production."
         )
     return fine(f"{MAILBOX} answered 404.")
+
+
+def _told(answer: httpx.Response) -> dict[str, Any]:
+    """What a machine is told; nothing, when somebody else has answered."""
+    try:
+        told = answer.json()
+    except ValueError:
+        return {}
+    return told if isinstance(told, dict) else {}
 
 
 def _hsts_seconds(header: str) -> int:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from email.utils import parseaddr
-from ipaddress import ip_address
 
 from advancia import config
 from advancia.config import Environment
+from advancia.ops.launch.addresses import is_global
 from advancia.ops.launch.look import Look
 from advancia.ops.launch.registry import Finding, Weight, check, fine, weak, wrong
-
-OURS_ALONE = ("localhost", "local", "localdomain", "internal", "test", "example", "invalid")
 
 
 @check("It runs as production", weight=Weight.BLOCKER)
@@ -30,7 +28,7 @@ def environment(look: Look) -> Finding:
 
 @check("Every setting is present and strong", weight=Weight.BLOCKER)
 def settings(look: Look) -> Finding:
-    problems = config.problems_in_production(look.environ)
+    problems = config.problems_in_production(look.present)
     if not problems:
         return fine(f"All {len(config.NAMES)} settings pass production's rules.")
     return wrong(
@@ -65,7 +63,7 @@ def public_address(look: Look) -> Finding:
         return wrong(
             f"{look.url} is not https.", "End TLS at a proxy, and set PUBLIC_URL to the https address."
         )
-    if _is_only_ours(host):
+    if not is_global(host):
         return wrong(
             f"{host} is a name or a number of this network alone.", "Set PUBLIC_URL to the public name."
         )
@@ -89,7 +87,7 @@ def proxies(look: Look) -> Finding:
 @check("Mail comes from an address of ours", weight=Weight.BLOCKER)
 def sender(look: Look) -> Finding:
     domain = parseaddr(look.settings.mail_from)[1].rpartition("@")[2]
-    if not domain or _is_only_ours(domain):
+    if not domain or not is_global(domain):
         return wrong(
             "MAIL_FROM is not an address that mail can come from.", "Set MAIL_FROM, like Advancia <pay@…>."
         )
@@ -102,10 +100,3 @@ def security_contact(look: Look) -> Finding:
     if contact.endswith("localhost"):
         return wrong("SECURITY_CONTACT leads nowhere.", "Set SECURITY_CONTACT to an address that is read.")
     return fine(f"security.txt names {contact}.")
-
-
-def _is_only_ours(host: str) -> bool:
-    try:
-        return not ip_address(host.strip("[]")).is_global
-    except ValueError:
-        return "." not in host or host.rpartition(".")[2] in OURS_ALONE
