@@ -48,7 +48,7 @@ def back_up(task: Task, backup_id: int | None = None, asked_by: int | None = Non
 
 @job(Job.PRUNE_BACKUPS)
 def prune_backups(task: Task) -> None:
-    """Take away backups that are old enough. Repeatable; while one is made it waits."""
+    """Take away backups that are old enough. Repeatable."""
     with task.kept():
         task.outcome = prune.prune(current_app.extensions["settings"]).words
 

@@ -44,7 +44,7 @@ def create_backup(
     settings do not suffice, and `BackupFailed`, with its words on the row, when it was begun and came to nothing. But
     for the first, an alarm is sounded.
     """
-    with _loud(backup_id), running.only_one(settings.database_url):
+    with _loud(backup_id), running.only_one(settings.database_url, patience=running.TO_BEGIN_SECONDS):
         maker = _prepared(settings, keyring)
         begun = running.begin(why=why, target=maker.store.address, asked_by=asked_by, backup_id=backup_id)
         _log.info("backup_begun", backup=begun.name, why=why, target=maker.store.address)

@@ -12,7 +12,7 @@ from advancia.config import Settings
 from advancia.core import log
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
-from advancia.ops.backups import queries, running
+from advancia.ops.backups import queries
 from advancia.ops.backups.create import take_away
 from advancia.ops.backups.models import Backup, State
 from advancia.ops.backups.stores import store_of
@@ -40,17 +40,16 @@ class Pruned:
 def prune(settings: Settings, *, dry_run: bool = False) -> Pruned:
     """Take away backups older than 30 days, but never one of the newest 14, nor the one that was proven last.
 
-    The rows stay, as `pruned`. Repeatable. Raises `BackupRunning` while one is made, `StoreTrouble`.
+    The rows stay, as `pruned`. Repeatable, also beside another one and beside a backup. Raises `StoreTrouble`.
     """
-    with running.only_one(settings.database_url):
-        session = db.session()
-        done = queries.done(session)
-        kept = queries.being_proven(session) | {queries.last_proven_id(session)}
-        old = [(each.id, each.name, each.target) for each in _too_old(done, kept=kept, now=utcnow())]
-        total = len(done)
-        session.rollback()
-        left = [] if dry_run else [each[1] for each in old if not _prune(settings, *each)]
-    return Pruned([name for _, name, _ in old], left, total - len(old))
+    session = db.session()
+    done = queries.done(session)
+    kept = queries.being_proven(session) | {queries.last_proven_id(session)}
+    old = [(each.id, each.name, each.target) for each in _too_old(done, kept=kept, now=utcnow())]
+    names, total = [name for _, name, _ in old], len(done)
+    session.rollback()  # what follows asks a store, which may be far away
+    left = [] if dry_run else [each[1] for each in old if not _prune(settings, *each)]
+    return Pruned(names, left, total - len(old))
 
 
 def _too_old(done: Sequence[Backup], *, kept: Collection[int | None], now: datetime) -> list[Backup]:

@@ -26,7 +26,8 @@ from advancia.ops.backups.models import Backup, State, Why
 LOCK = 4_201_973  # any number, the same everywhere
 PROGRESS_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0  # for a database that is being restarted
-BETWEEN_TRIES_SECONDS = 0.5
+BETWEEN_TRIES_SECONDS = 0.2
+TO_BEGIN_SECONDS = 2.0  # for whoever wants to make one
 NOT_TAKEN_UP = timedelta(hours=1)
 BROKEN_OFF = "It was broken off: the process that made it has ended. Nothing of it is kept."
 NEVER_BEGUN = "It was asked for, and no worker has taken it up: look whether one runs, then ask again."
@@ -35,13 +36,23 @@ T = TypeVar("T")
 
 
 @contextmanager
-def only_one(database_url: str) -> Iterator[int]:
-    """Be the one who makes backups, and give how many were left by processes that are gone. Raises `BackupRunning`."""
+def only_one(database_url: str, *, patience: float = 0.0) -> Iterator[int]:
+    """Be the one who makes backups, and give how many were left by processes that are gone.
+
+    Raises `BackupRunning` after so many seconds: others hold the lock for a moment to see who is gone.
+    """
+    until = time.monotonic() + patience
     with psycopg.connect(database_url, autocommit=True, application_name="backup lock") as guard:
-        row = guard.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
-        if not row or not row[0]:
-            raise BackupRunning(running_words(_since()))
+        while not _is_locked_by(guard):
+            if time.monotonic() > until:
+                raise BackupRunning(running_words(_since()))
+            time.sleep(BETWEEN_TRIES_SECONDS)
         yield close_lost()
+
+
+def _is_locked_by(guard: psycopg.Connection[tuple[bool, ...]]) -> bool:
+    row = guard.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+    return bool(row and row[0])
 
 
 def running_words(since: datetime | None) -> str:

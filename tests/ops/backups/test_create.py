@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import stat
 import subprocess
+import threading
 from pathlib import Path
 
 import psycopg
@@ -98,6 +99,23 @@ def test_of_two_at_once_the_second_is_told_since_when_the_first_runs(app, settin
     assert after.state == State.DONE
     lost = db.session.get(Backup, begun.id)
     assert (lost.state, lost.failure) == (State.FAILED, running.BROKEN_OFF)
+
+
+def test_whoever_only_looks_who_is_gone_keeps_no_backup_from_being_made(app, settings, session):
+    held, over = threading.Event(), threading.Event()
+
+    def look() -> None:
+        with app.app_context(), running.only_one(settings.database_url):
+            held.set()
+            over.wait(0.5)
+
+    looker = threading.Thread(target=look)
+    looker.start()
+    held.wait()
+    made = create_backup(settings, app.extensions["keyring"], why=Why.DAILY)
+    looker.join()
+
+    assert made.state == State.DONE
 
 
 def test_without_anybody_who_could_open_it_none_is_made_and_that_is_loud(app, settings, session):
