@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import httpx
@@ -327,6 +328,13 @@ def test_a_check_that_breaks_is_unknown_and_says_so(well_set):
     found = well_set.find("disk", disk_usage=lambda _path: 1 / 0)
 
     assert (found.state, found.evidence) == (UNKNOWN, "The check itself failed: ZeroDivisionError.")
+
+
+def test_every_check_has_its_fault_planted_somewhere_here():
+    written = "".join(each.read_text() for each in Path(__file__).parent.glob("test_*.py"))
+
+    for each in checks():
+        assert f'"{each.name}"' in written or each.look_at.__name__ in written, each.name
 
 
 def test_every_check_has_words_a_weight_and_a_name_of_its_own():
