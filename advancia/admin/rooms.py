@@ -12,12 +12,16 @@ from advancia.core.permissions import Permission, permissions_of
 
 @dataclass(frozen=True)
 class Room:
-    """Where the navigation leads. `key` follows a `g` on the keyboard; without a permission it is open to all staff."""
+    """Where the navigation leads. `key` follows a `g` on the keyboard; without a permission it is open to all staff.
+
+    Rooms of one group stand below its words.
+    """
 
     words: str
     endpoint: str
     key: str
     permission: Permission | None = None
+    group: str = ""
 
     @property
     def beginning(self) -> str:
@@ -25,22 +29,25 @@ class Room:
         return self.endpoint.rpartition(".")[0] + "."
 
 
+MONEY, MACHINE, HOUSE = "Customers and money", "Machinery", "House"
+
 ROOMS = (
     Room("Home", "admin.home", "h"),
-    Room("Customers", "admin.customers.index", "c", Permission.SEE_CUSTOMERS),
-    Room("Transactions", "admin.transactions.index", "t", Permission.SEE_TRANSACTIONS),
-    Room("Payments", "admin.payments.index", "m", Permission.SEE_TRANSACTIONS),
-    Room("Approvals", "admin.approvals.index", "p", Permission.APPROVE),
-    Room("Reconciliation", "admin.reconciliation.index", "r", Permission.RECONCILE),
-    Room("Webhooks", "admin.inbox.index", "w", Permission.RECONCILE),
-    Room("Work", "admin.work.index", "b", Permission.RECONCILE),
-    Room("Health", "admin.health.index", "e", Permission.RECONCILE),
-    Room("Clock", "admin.clock.index", "k", Permission.RECONCILE),
-    Room("Alarms", "admin.alarms.index", "x", Permission.RECONCILE),
-    Room("Audit trail", "admin.trail.index", "a", Permission.SEE_AUDIT),
-    Room("Staff", "admin.staff.index", "s", Permission.ROLES),
-    Room("Backups", "admin.backups.index", "u", Permission.BACKUPS),
-    Room("Launch check", "admin.launch.index", "l", Permission.SETTINGS),
+    Room("Customers", "admin.customers.index", "c", Permission.SEE_CUSTOMERS, MONEY),
+    Room("Transactions", "admin.transactions.index", "t", Permission.SEE_TRANSACTIONS, MONEY),
+    Room("Payments", "admin.payments.index", "m", Permission.SEE_TRANSACTIONS, MONEY),
+    Room("Approvals", "admin.approvals.index", "p", Permission.APPROVE, MONEY),
+    Room("Reconciliation", "admin.reconciliation.index", "r", Permission.RECONCILE, MONEY),
+    Room("Alarms", "admin.alarms.index", "x", Permission.RECONCILE, MACHINE),
+    Room("Health", "admin.health.index", "e", Permission.RECONCILE, MACHINE),
+    Room("Webhooks", "admin.inbox.index", "w", Permission.RECONCILE, MACHINE),
+    Room("Work", "admin.work.index", "b", Permission.RECONCILE, MACHINE),
+    Room("Clock", "admin.clock.index", "k", Permission.RECONCILE, MACHINE),
+    Room("Backups", "admin.backups.index", "u", Permission.BACKUPS, MACHINE),
+    Room("Audit trail", "admin.trail.index", "a", Permission.SEE_AUDIT, HOUSE),
+    Room("Staff", "admin.staff.index", "s", Permission.ROLES, HOUSE),
+    Room("Lockdown", "admin.lockdown.index", "d", Permission.LOCKDOWN, HOUSE),
+    Room("Launch check", "admin.launch.index", "l", Permission.SETTINGS, HOUSE),
 )
 
 

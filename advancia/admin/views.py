@@ -14,6 +14,7 @@ from advancia.admin import denials, parties
 from advancia.admin import home as first_page
 from advancia.admin.alarms import views as alarm_room
 from advancia.admin.approvals import views as approvals
+from advancia.admin.backups import proofs
 from advancia.admin.backups import views as backups
 from advancia.admin.clock import views as clock
 from advancia.admin.customers import queries as customer_queries
@@ -22,6 +23,7 @@ from advancia.admin.customers.queries import CustomerRow
 from advancia.admin.health import views as health
 from advancia.admin.inbox import views as inbox
 from advancia.admin.launch import views as launch
+from advancia.admin.lockdown import views as lockdown_room
 from advancia.admin.payments import queries as money_in
 from advancia.admin.payments import views as payments
 from advancia.admin.reconciliation import views as reconciliation
@@ -38,6 +40,7 @@ from advancia.core.permissions import Permission
 from advancia.ledger import staff_queries
 from advancia.ledger.staff_queries import TransactionRow
 from advancia.ops import books as ledger_books
+from advancia.web import lockdown
 from advancia.web.access import may, staff_required
 from advancia.web.forms import cleaned
 from advancia.web.htmx import render, see_other
@@ -56,6 +59,8 @@ for room in (
     staff,
     launch,
     backups,
+    proofs,
+    lockdown_room,
     health,
     clock,
     alarm_room,
@@ -78,6 +83,7 @@ def _frame() -> dict[str, Any]:
     return {
         "rooms": rooms_for(current_user.role),
         "open_alarms_count": alarms.open_count(db.session()) if may(Permission.RECONCILE) else 0,
+        "lockdown": lockdown.watch().now(),
         "house_words": parties.house_words,
         "kind_words": parties.kind_words,
         "purpose_words": parties.PURPOSE_WORDS,

@@ -55,7 +55,7 @@ def test_the_ledger_refuses_every_way_to_post_and_nothing_moves(app, customer, b
     )  # fmt: skip
     ways = (
         lambda session: pay(session, amara, "pause:1"),
-        lambda session: ledger.post_many(session, [item]),
+        lambda session: ledger.post_many(session, [item], atomic=True),
         lambda session: ledger.release(session, hold_reference="pause:hold", reference="pause:release"),
     )
     try:

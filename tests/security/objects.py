@@ -27,7 +27,7 @@ from advancia.identity.recovery import tokens
 from advancia.identity.recovery.models import EmailChange, FactorReset, PasswordReset
 from advancia.identity.sessions import services as sessions
 from advancia.ops.backups import running
-from advancia.ops.backups.models import Backup
+from advancia.ops.backups.models import Backup, BackupProof
 from advancia.ops.launch.models import LaunchRun
 from advancia.payments import services as payments
 from advancia.payments.models import StrayPayment
@@ -171,6 +171,15 @@ def _transaction(app: Flask, owner: Customer, friend: Customer) -> int:
     return found.id
 
 
+def _proof(app: Flask, owner: Customer, friend: Customer) -> int:
+    backup_id = _backup(app, owner, friend)
+    with app.app_context(), unit_of_work() as session:
+        row = BackupProof(backup_id=backup_id, state="failed", reason="For a test.", finished_at=utcnow())
+        session.add(row)
+        session.flush()
+        return row.id
+
+
 def _backup(app: Flask, owner: Customer, _friend: Customer) -> int:
     with app.app_context(), unit_of_work() as session:
         row = Backup(
@@ -286,6 +295,7 @@ MAKE: dict[str, Callable[[Flask, Customer, Customer], Any]] = {
     "job": lambda *_: "sweep",
     "launch_id": _launch_run,
     "backup_id": _backup,
+    "proof_id": _proof,
     "member_id": lambda app, _owner, _friend: new_staff(app, "support").id,
     "user_id": lambda _app, owner, _friend: owner.id,
     "session_id": _session,

@@ -157,6 +157,12 @@ MAY = {
         GET /admin/backups/new
         POST /admin/backups/new
         GET /admin/backups/<int:backup_id>
+        GET /admin/proofs/new/<int:backup_id>
+        POST /admin/proofs/new/<int:backup_id>
+        GET /admin/proofs/<int:proof_id>
+        GET /admin/lockdown/
+        POST /admin/lockdown/on
+        POST /admin/lockdown/off
     """,
     FINANCE_UP: """
         GET /admin/approvals/
@@ -211,6 +217,11 @@ FRESH = {
     "POST /settings/sessions/others/end",
     "GET /admin/backups/new",
     "POST /admin/backups/new",
+    "GET /admin/proofs/new/<int:backup_id>",
+    "POST /admin/proofs/new/<int:backup_id>",
+    "GET /admin/lockdown/",
+    "POST /admin/lockdown/on",
+    "POST /admin/lockdown/off",
     "GET /admin/payments/<uuid:deposit_id>/refund",
     "POST /admin/payments/<uuid:deposit_id>/refund",
     "POST /admin/payments/suspense/<int:stray_id>",

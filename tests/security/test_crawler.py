@@ -13,6 +13,7 @@ from sqlalchemy import event, func, update
 
 from advancia.core.db import db, unit_of_work
 from advancia.identity.models import User, UserSession
+from advancia.ops import lockdown
 from tests.security.objects import Place, place
 from tests.security.permissions import EVERYBODY, FRESH, LEAVES, NEEDS_MORE, ROLES, TABLE
 from tests.support.pages import Answer, InProcess, Page, adopt_session
@@ -38,6 +39,15 @@ def crowd(app):
         for name in ("suspended", "suspended staff"):
             session.execute(update(User).where(User.id == people[name].id).values(suspended_at=func.now()))
     return people
+
+
+@pytest.fixture(autouse=True)
+def money_moves(app, request):
+    """Let go of what an owner was let in to do."""
+    yield
+    if "lockdown" in request.node.name:
+        with app.app_context():
+            lockdown.lift(reason="The crawler was here")
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from worker.tasks import Task, job
 
 
 @job(Job.PROVE_BACKUP)
-def prove_backup(task: Task, name: str | None = None, asked_by: int | None = None) -> None:
+def prove_backup(task: Task, name: str | None = None, proof_id: int | None = None) -> None:
     """Restore the newest backup, or that of the name, beside the product and prove it.
 
     A proof that fails has sounded its alarm, and the run is none that has to be tried again. One that was broken off
@@ -21,7 +21,7 @@ def prove_backup(task: Task, name: str | None = None, asked_by: int | None = Non
     settings, keyring = current_app.extensions["settings"], current_app.extensions["keyring"]
     try:
         with task.kept():
-            found = proof.prove(settings, keyring, name=name, asked_by=asked_by)
+            found = proof.prove(settings, keyring, name=name, proof_id=proof_id)
     except (NoSuchBackup, ProofRunning) as trouble:
         task.outcome = str(trouble)
         return

@@ -58,6 +58,7 @@ class Proof:
     """A proof as its row has it."""
 
     id: int
+    backup_id: int
     backup: str
     state: Literal["running", "passed", "failed"]
     begun_at: datetime
@@ -71,6 +72,12 @@ class Proof:
     def passed(self) -> bool:
         return self.state == "passed"
 
+    @property
+    def steps(self) -> list[Finding]:
+        """What was found, and the steps that are still to come."""
+        to_come = [Finding(step.name, None, "", 0.0) for step in STEPS[len(self.findings) :]]
+        return [*self.findings, *(to_come if self.state == "running" else [])]
+
 
 Progress = Callable[[Finding], None]
 
@@ -81,10 +88,12 @@ def prove(
     *,
     name: str | None = None,
     identities: list[Identity] | None = None,
-    asked_by: int | None = None,
+    proof_id: int | None = None,
     progress: Progress | None = None,
 ) -> Proof:
     """Prove the backup of that name, or the newest; write down what each step finds, and be loud if one fails.
+
+    `proof_id` is the row of one that was asked for.
 
     Without `identities` it is opened with the key that the server keeps for its newest backup. Opens units of work of
     its own, and in between no transaction. Raises `ProofRunning`, `NoSuchBackup`.
@@ -93,7 +102,7 @@ def prove(
         with unit_of_work() as session:
             subject = subjects.find(session, settings, name=name)
             found = identities or subjects.kept_identity(session, keyring, subject)
-            proof_id = _begin(session, subject, asked_by)
+            row_id = _begin(session, subject, proof_id)
         trial = Trial(
             settings=settings,
             keyring=keyring,
@@ -103,7 +112,7 @@ def prove(
             begun_at=utcnow(),
             stack=stack,
         )
-        return _carried_out(trial, proof_id, progress or (lambda _finding: None))
+        return _carried_out(trial, row_id, progress or (lambda _finding: None))
 
 
 def latest(session: Session) -> Proof | None:
@@ -120,6 +129,11 @@ def latest_passed(session: Session, *, backup: str | None = None) -> Proof | Non
 def newest(session: Session) -> Proof | None:
     """The last proof, which may be under way."""
     return _first(session)
+
+
+def under_way(session: Session) -> Proof | None:
+    """The proof that waits for the worker, or runs."""
+    return _first(session, BackupProof.state == ProofState.RUNNING)
 
 
 def proof_of(session: Session, proof_id: int) -> Proof | None:
@@ -168,16 +182,19 @@ def _alone(settings: Settings) -> Iterator[None]:
         yield
 
 
-def _begin(session: Session, subject: Subject, asked_by: int | None) -> int:
-    """Write the row; what else is called running has broken off, since we are alone."""
+def _begin(session: Session, subject: Subject, proof_id: int | None) -> int:
+    """Write the row, or take up the one that waits; what else is called running has broken off, since we are alone."""
     session.execute(
         update(BackupProof)
-        .where(BackupProof.state == ProofState.RUNNING)
+        .where(BackupProof.state == ProofState.RUNNING, BackupProof.id != (proof_id or 0))
         .values(state=ProofState.FAILED, reason=BROKE_OFF, finished_at=utcnow())
     )
-    return session.scalars(
-        insert(BackupProof).values(backup_id=subject.id, asked_by=asked_by).returning(BackupProof.id)
-    ).one()
+    if proof_id is None:
+        row = insert(BackupProof).values(backup_id=subject.id).returning(BackupProof.id)
+        return session.scalars(row).one()
+    again = {"state": ProofState.RUNNING, "reason": None, "finished_at": None, "begun_at": utcnow()}
+    session.execute(update(BackupProof).where(BackupProof.id == proof_id).values(again))
+    return proof_id
 
 
 def _note_progress(proof_id: int, findings: list[Finding]) -> None:
@@ -235,8 +252,9 @@ def _write_line(path: Path, proof: Proof, trial: Trial) -> None:
 def _first(session: Session, *conditions: object) -> Proof | None:
     row = session.execute(
         select(
-            BackupProof.id, Backup.name, BackupProof.state, BackupProof.begun_at, BackupProof.finished_at,
-            BackupProof.reason, BackupProof.findings, BackupProof.restore_seconds, BackupProof.lag_seconds,
+            BackupProof.id, BackupProof.backup_id, Backup.name, BackupProof.state, BackupProof.begun_at,
+            BackupProof.finished_at, BackupProof.reason, BackupProof.findings,
+            BackupProof.restore_seconds, BackupProof.lag_seconds,
         )
         .join(Backup, Backup.id == BackupProof.backup_id)
         .where(*conditions)  # type: ignore[arg-type]
@@ -247,6 +265,7 @@ def _first(session: Session, *conditions: object) -> Proof | None:
         return None
     return Proof(
         id=row.id,
+        backup_id=row.backup_id,
         backup=row.name,
         state=cast("Literal['running', 'passed', 'failed']", row.state),
         begun_at=row.begun_at,

@@ -1,0 +1,1 @@
+"""The lockdown, for owners: whether money moves, and the switch."""
