@@ -67,8 +67,8 @@ def proposed(row: DifferenceRow) -> Correction | None:
     more_there = not apart.is_negative
     if row.side == Side.OUTSIDE and row.provider:
         clearing = f"{CLEARING}{row.provider}"
-        if row.kind == Kind.FEE:
-            return _either(FEES, clearing, amount, forward=more_there)
+        if row.kind == Kind.FEE or row.check == FEES:
+            return _either(clearing, FEES, amount, forward=more_there)
         return _either(clearing, SUSPENSE, amount, forward=more_there)
     if row.check == SUSPENSE:
         return _either(TREASURY, SUSPENSE, amount, forward=more_there)

@@ -11,7 +11,8 @@ _PAIRS = """
                coalesce(sum(fee), 0) as fee, bool_or(fee is null) as is_fee_open,
                count(*) filter (where amount <> 0) as n, max(happened_at) as last,
                min(reference) filter (where reference is not null) as reference,
-               bool_or(state = 'not kept') as is_not_kept, bool_or(state = 'rolled back') as is_rolled_back
+               bool_or(state = 'not kept') as is_not_kept, bool_or(state = 'rolled back') as is_rolled_back,
+               bool_or(state = 'put right') as is_put_right
         from reconciliation_item
         where run_id = :run_id and provider = :provider and side = 'ours'
         group by what, ref
@@ -28,7 +29,8 @@ _PAIRS = """
                o.asset as our_asset, t.asset as their_asset, o.amount as our_amount, t.amount as their_amount,
                o.fee as our_fee, t.fee as their_fee, o.n as our_n, t.n as their_n, o.last as our_last,
                o.is_fee_open or t.is_fee_open as is_fee_open, coalesce(o.is_not_kept, false) as is_not_kept,
-               coalesce(o.is_rolled_back, false) as is_rolled_back, coalesce(o.assets, 1) as our_assets,
+               coalesce(o.is_rolled_back, false) as is_rolled_back,
+               coalesce(o.is_put_right, false) as is_put_right, coalesce(o.assets, 1) as our_assets,
                coalesce(o.reference, t.reference) as reference, t.state as their_state,
                greatest(o.last, t.last) >= :young_from as is_young,
                case when t.last >= :begins and t.last < :ends then t.last
@@ -36,7 +38,8 @@ _PAIRS = """
         from o full join t on t.what = o.what and t.ref = o.ref
     )
 """
-# The first that fits. A payout is under way for days, and booked here once it has arrived.
+# The first that fits. A payout is under way for days, and booked here once it has arrived. What staff have put right by
+# a posting agrees as soon as its net does.
 _KINDS = """
     , judged as (
         select p.*, d.state as deposit_state,
@@ -54,7 +57,9 @@ _KINDS = """
                    case when our_amount = 0 and our_fee = 0 then null
                         when is_young then 'timing'
                         else 'missing_there' end
-               when our_amount = their_amount and our_amount = 0 then null
+               when our_amount = 0 and their_amount = 0 and our_fee = their_fee then null
+               when is_put_right and our_asset = their_asset and our_amount - our_fee = their_amount - their_fee
+                   then null
                when our_amount <> 0 and their_amount <> 0 and (our_asset <> their_asset or our_assets > 1)
                    then 'currency'
                when our_amount = their_amount then

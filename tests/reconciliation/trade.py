@@ -10,21 +10,43 @@ from uuid import UUID, uuid4
 
 import httpx
 from flask import Flask
+from sqlalchemy import text
 
 from advancia.core.clock import utcnow
 from advancia.core.context import Actor
-from advancia.core.db import in_unit_of_work, unit_of_work
+from advancia.core.db import db, in_unit_of_work, unit_of_work
 from advancia.core.money import Money
 from advancia.payments import news, services
 from advancia.providers.cryptomus import CryptoGateway
 from advancia.providers.sandbox.server import SandboxServer
 from advancia.providers.stripe import CardGateway
+from advancia.reconciliation import corrections, deciding, queries
 from advancia.reconciliation.asking import Asked, Cards, Coins
 from advancia.reconciliation.outside import Books
+from advancia.reconciliation.queries import DifferenceRow
 from advancia.reconciliation.runs import Window
 from tests.reconciliation.provider import reconcile
 
 LATER = timedelta(hours=2)
+# All that was ever traded, gone from our side; the people stay.
+FORGET = """
+    do $$
+    declare
+      guards text[] := (
+        select array_agg(format('alter table %s %%s trigger %I', tgrelid::regclass, tgname)) from pg_trigger
+        where tgrelid in ('ledger.entry'::regclass, 'ledger.txn'::regclass, 'ledger.account'::regclass)
+          and tgenabled = 'O' and not tgisinternal);
+      guard text;
+    begin
+      foreach guard in array guards loop execute format(guard, 'disable'); end loop;
+      delete from ledger.entry;
+      delete from ledger.txn;
+      delete from ledger.account;
+      foreach guard in array guards loop execute format(guard, 'enable'); end loop;
+    end $$;
+    truncate refund, dispute, stray_payment, deposit, outbox, alarm,
+             reconciliation_run, reconciliation_difference, reconciliation_finding cascade;
+"""
 
 
 class Clock:
@@ -40,9 +62,12 @@ class Clock:
 class Trade:
     """What customers do at the providers' pages, and what the product makes of the news."""
 
-    def __init__(self, app: Flask, server: SandboxServer, card: CardGateway, crypto: CryptoGateway) -> None:
-        self.app, self.server, self.card, self.crypto = app, server, card, crypto
-        self.person = app.house.person()
+    def __init__(
+        self, app: Flask, server: SandboxServer, card: CardGateway, crypto: CryptoGateway, clock: Clock
+    ) -> None:
+        self.app, self.server, self.card, self.crypto, self.clock = app, server, card, crypto, clock
+        self.house = app.house
+        self.person = self.house.person()
 
     def pay(self, amount: str = "100.00", *, told: bool = True, outcome: str = "pay") -> str:
         """Pay in by card, and return the payment's name."""
@@ -51,7 +76,7 @@ class Trade:
         checkout = self.card.create_checkout(
             deposit_id=deposit_id, amount=money, customer_email="amara@test.example",
             success_url="http://shop.example/", cancel_url="http://shop.example/",
-            expires_at=self.server._clock() + timedelta(hours=1),
+            expires_at=self.clock() + timedelta(hours=1),
         )  # fmt: skip
         with unit_of_work() as session:
             services.record_checkout(
@@ -62,6 +87,11 @@ class Trade:
         if told and payment:
             self.hear(payment)
         return payment
+
+    def pay_elsewhere(self, minor: int, code: str) -> str:
+        """A payment that was begun without a checkout of ours, and of which nobody has told us."""
+        asked = {"amount": str(minor), "currency": code, "confirm": "true"}
+        return str(self.server.cards.payments.create(asked)["id"])
 
     def pay_coins(self, amount: str = "0.01000000", *, told: bool = True, sent: str | None = None) -> str:
         """Pay in by coins, and return the invoice's name."""
@@ -122,6 +152,75 @@ class Trade:
         if told:
             self._hear_of(payout)
         return str(payout)
+
+    def moved(self, source: str) -> list[dict[str, Any]]:
+        """The provider's lines about a payment, a refund, a dispute or a payout."""
+        store = self.server._store
+        if source.startswith("pi_"):
+            source = store.object(source)["latest_charge"]
+        return store.objects("txn_", "source", source)
+
+    def alter(self, source: str, **changes: Any) -> None:
+        """Change the provider's first line about something behind everybody's back."""
+        line = self.moved(source)[-1] | changes
+        self.server.remember([line | {"net": line["amount"] - line["fee"]}])
+
+    def copy(self, source: str) -> None:
+        """Write the provider's line about something a second time."""
+        self.server.remember([self.moved(source)[0] | {"id": f"txn_{uuid4().hex[:24]}"}])
+
+    def alter_invoice(self, invoice: str, **changes: Any) -> None:
+        self.server.remember([self.server._store.object(invoice) | changes])
+
+    def line(self, amount: int, *, kind: str = "stripe_fee", days_ago: int = 0, code: str = "usd") -> str:
+        """A line of the provider's that has to do with nothing of ours."""
+        name = f"txn_{uuid4().hex[:24]}"
+        made = int((utcnow() - timedelta(days=days_ago)).timestamp())
+        self.server.remember(
+            [
+                {
+                    "id": name, "object": "balance_transaction", "amount": amount, "fee": 0, "net": amount,
+                    "created": made, "available_on": made, "currency": code, "source": None, "type": kind,
+                }
+            ]
+        )  # fmt: skip
+        return name
+
+    def states(self) -> list[str]:
+        """How each difference stands, in the order in which they were found."""
+        return list(db.session.scalars(text("select state from reconciliation_difference order by id")))
+
+    def put_right(self, their_ref: str) -> None:
+        """By the posting that the product proposes."""
+        row = self._open_one(their_ref)
+        correction = corrections.proposed(row)
+        assert correction is not None
+        with unit_of_work() as session:
+            deciding.post(
+                session,
+                actor=self.house.actor,
+                difference_id=row.id,
+                correction=correction,
+                reason="So it is",
+            )
+
+    def explain(self, their_ref: str | None = None) -> None:
+        with unit_of_work() as session:
+            deciding.explain(
+                session, actor=self.house.actor, difference_id=self._open_one(their_ref).id, reason="So it is"
+            )
+
+    def _open_one(self, their_ref: str | None) -> DifferenceRow:
+        found = db.session.scalar(
+            text(
+                "select id from reconciliation_difference "
+                "where their_ref is not distinct from :ref and state = 'open'"
+            ),
+            {"ref": their_ref},
+        )
+        row = queries.difference(db.session(), found)
+        db.session.rollback()
+        return row
 
     def _hear_of(self, payout: str) -> None:
         for step in news.of_card(self.card, "payout.paid", payout).steps:
