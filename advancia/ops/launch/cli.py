@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Final
 
 import click
+import psycopg
 from flask import current_app
 from flask.cli import with_appcontext
+from sqlalchemy.exc import DBAPIError
 
 from advancia.core.db import unit_of_work
 from advancia.ops.launch import queries, services
@@ -42,6 +45,11 @@ def launch_check(*, as_json: bool, names: tuple[str, ...], url: str | None) -> N
     except (AlreadyRunning, NoSuchCheck) as refusal:
         click.echo(str(refusal), err=True)
         sys.exit(COULD_NOT)
+    except (psycopg.OperationalError, DBAPIError) as trouble:
+        click.echo(
+            f"The database does not answer, so nothing could be looked at: {_told_by(trouble)}", err=True
+        )
+        sys.exit(COULD_NOT)
     click.echo(_json(look, lines) if as_json else _score(lines))
     sys.exit(EXIT[queries.verdict(lines)])
 
@@ -54,12 +62,17 @@ def _conducted(look: Look, names: Sequence[str], *, is_quiet: bool) -> list[Line
         try:
             lines = services.conduct(look, run_id=run_id, names=names, progress=None if is_quiet else _tell)
         except BaseException as end:
-            with unit_of_work() as session:
+            with suppress(DBAPIError), unit_of_work() as session:
                 services.fail(session, run_id, f"It was broken off: {type(end).__name__}.")
             raise
         with unit_of_work() as session:
             services.finish(session, run_id)
     return lines
+
+
+def _told_by(trouble: Exception) -> str:
+    """What the driver says, without the statement that it was asked for."""
+    return str(getattr(trouble, "orig", trouble)).strip()
 
 
 def _tell(line: Line) -> None:

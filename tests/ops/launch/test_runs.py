@@ -74,6 +74,13 @@ def test_an_unknown_check_is_refused_with_the_names_that_there_are(command):
     assert "rate-limits" in told.stderr
 
 
+def test_without_the_database_it_is_told_and_not_taken_for_a_blocker(well_set):
+    nowhere = well_set.set_otherwise(DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+    told = nowhere.app.test_cli_runner().invoke(launch_check, ["--only", "disk"])
+
+    assert (told.exit_code, "The database does not answer" in told.stderr) == (2, True), told.output
+
+
 def test_two_at_once_do_not_run(command, well_set):
     with services.alone(well_set.app.extensions["settings"]):
         told = command("--only", "migrations")

@@ -19,9 +19,15 @@ SEAL_IS_LATE = timedelta(minutes=10)  # it runs every minute
 LAST_QUICK = text("select proven_at, upto_txn from ledger.proof order by id desc limit 1")
 LAST_SEAL = text("select id, sealed_at, upto_txn from ledger.seal order by id desc limit 1")
 
+SHORTEST_WINDOW = timedelta(hours=20)  # of a run that was asked for and has to do for a night's
 LAST_RECONCILIATION = (
     select(ReconciliationRun.state, ReconciliationRun.finished_at, ReconciliationRun.signed_off_at)
-    .where(ReconciliationRun.kind == "nightly", ReconciliationRun.state != "running")
+    .where(
+        ReconciliationRun.state != "running",
+        ReconciliationRun.provider.is_(None),
+        (ReconciliationRun.kind == "nightly")
+        | (ReconciliationRun.window_upto - ReconciliationRun.window_from >= SHORTEST_WINDOW),
+    )
     .order_by(ReconciliationRun.id.desc())
     .limit(1)
 )
@@ -76,7 +82,7 @@ def reconciliation(look: Look) -> Finding:
     )
     if last is None or last.finished_at is None:
         return wrong(
-            "No night was ever reconciled.", "Run flask --app wsgi reconcile, and see whether the clock runs."
+            "Nothing was ever reconciled.", "Run flask --app wsgi reconcile, and see whether the clock runs."
         )
     words = f"The run of {last.finished_at:%Y-%m-%d %H:%M} UTC: {last.state}"
     if look.now() - last.finished_at > NIGHT_IS_LATE:
