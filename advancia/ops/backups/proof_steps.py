@@ -13,10 +13,11 @@ from tempfile import TemporaryDirectory
 import psycopg
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
 
 from advancia.config import ROOT, sqlalchemy_url
+from advancia.core.db import Model
 from advancia.core.encryption import Keyring, Undecryptable, encrypted_columns
 from advancia.core.errors import in_words
 from advancia.ledger import check
@@ -213,8 +214,9 @@ def opened_fields(engine: Engine, keyring: Keyring) -> list[str]:
     opened = []
     with engine.connect() as connection:
         for each in encrypted_columns():
-            stored = f"{each.column} from {each.table} where {each.column} is not null limit 1"
-            row = connection.execute(text(f"select {each.key}, {stored}")).first()
+            columns = Model.metadata.tables[each.table].columns
+            key, column = columns[each.key], columns[each.column]
+            row = connection.execute(select(key, column).where(column.is_not(None)).limit(1)).first()
             if row is not None:
                 keyring.decrypt(bytes(row[1]), table=each.table, column=each.column, row=row[0])
                 opened.append(str(each))

@@ -136,14 +136,16 @@ def _remove(folder: Path) -> None:
 def _on_a_server(url: str) -> Iterator[Scratch]:
     """A database of a random name, made and dropped by the role in `url`, which plays the owner and the app alike."""
     name = f"advancia_proof_{secrets.token_hex(6)}"
+    make = sql.SQL("create database {}").format(sql.Identifier(name))
+    drop = sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
     address = urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
     try:
         with psycopg.connect(url, autocommit=True) as server:
-            server.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
+            server.execute(make)
     except psycopg.Error as trouble:
         raise NoScratch(f"BACKUP_SCRATCH_URL gives no database for the proof: {trouble}") from None
     try:
         yield Scratch(address, address, "a database on the server of BACKUP_SCRATCH_URL")
     finally:
         with psycopg.connect(url, autocommit=True) as server:
-            server.execute(sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name)))
+            server.execute(drop)
