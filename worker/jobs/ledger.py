@@ -133,8 +133,8 @@ def _say(event: str, report: LedgerReport) -> None:
 def _in_words(report: LedgerReport) -> str:
     if report.is_right:
         what = "The books are empty" if report.is_empty else "Right"
-        return f"{what}: {report.entries:,} entries and {report.seals:,} seals looked at."
-    return f"Wrong: {len(report.differences)} differences."
+        return f"{what}: entries {report.entries:,}, seals {report.seals:,}."
+    return f"Wrong: {_counted(report)}."
 
 
 def _trouble(report: LedgerReport) -> str | None:
@@ -142,4 +142,9 @@ def _trouble(report: LedgerReport) -> str | None:
     if report.is_right:
         return None
     told = " ".join(f"{each}." for each in report.differences[:TOLD])
-    return f"The books do not agree with themselves: {len(report.differences)} differences. {told}"
+    return f"The books do not agree with themselves: {_counted(report)}. {told}"
+
+
+def _counted(report: LedgerReport) -> str:
+    number = len(report.differences)
+    return f"{number} difference{'' if number == 1 else 's'}"
