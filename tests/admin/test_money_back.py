@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from advancia import audit
 from advancia.admin.approvals.models import Approval
 from advancia.core.db import db, unit_of_work
+from advancia.core.money import Money, asset
 from advancia.payments.models import Refund
 from tests.support.payments import pass_on
 from tests.support.people import new_staff
@@ -196,7 +197,6 @@ def test_two_at_once_do_not_slip_below_the_threshold(app, finance, paid, amara, 
     from advancia.admin.approvals.errors import NeedsSecondPerson
     from advancia.admin.payments import second_person
     from advancia.core.context import Actor
-    from advancia.core.money import Money
 
     actor, start, outcomes = Actor(new_staff(app, "finance").id, "finance", None, None), Barrier(2), []
 
@@ -304,6 +304,22 @@ def test_large_coins_are_sent_back_by_a_second_person_to_the_address_of_the_firs
 
     refund = refunds(app)[0]
     assert (refund.address, refund.state, refund.reason) == (ETHER, "pending", "Case 41")
+
+
+def test_the_list_tells_what_waits_in_all(finance, astray):
+    def waiting():
+        words = finance.get("/admin/payments/suspense").text.partition("Waiting for a decision: ")[2]
+        [told] = [each for each in words.partition(". ")[0].split(", ") if each.endswith("USDT")] or ["0"]
+        return (
+            Money.parse(told.split()[0].replace(",", ""), asset("USDT"))
+            if told != "0"
+            else Money(0, asset("USDT"))
+        )
+
+    astray()
+    before = waiting()
+    astray("30.00")
+    assert waiting() - before == Money.of("30.00", "USDT")
 
 
 def test_support_sees_no_way_to_give_money_away(staff_page, coins, astray):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import httpx
@@ -11,7 +12,8 @@ from sqlalchemy import select
 from advancia import audit, ledger
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money, asset
-from advancia.payments.errors import Disputed, WasRolledBack
+from advancia.payments.disputes import services as disputes
+from advancia.payments.errors import AlreadyDecided, Disputed, WasRolledBack
 from advancia.payments.models import Deposit, Dispute, Refund
 from advancia.payments.refunds import services as refunds
 from advancia.payments.refunds import suspense
@@ -102,6 +104,35 @@ def test_a_disputed_payment_stays_in_suspense_until_that_is_decided(
             session, actor=finance, stray_id=in_suspense.id, reason="Away with it", request_id=uuid4()
         )
     assert house.changes == {("suspense", "USD"): 40_00, ("clearing.sandbox", "USD"): -40_00}
+
+
+def test_a_dispute_and_a_decision_at_once_never_take_the_money_twice(
+    app, sandbox, house, in_suspense, finance, amara, hear, books, holdings
+):
+    """Whoever comes first: either the dispute keeps it in suspense, or it is withheld from whom it was credited to."""
+    dispute = sandbox.cards.disputes.open(in_suspense.payment_id)
+    told = app.extensions["gateway"].dispute(dispute["id"])
+
+    def act(number):
+        try:
+            with app.app_context(), unit_of_work() as session:
+                if number % 2:
+                    disputes.withhold(session, provider="sandbox", told=told)
+                else:
+                    strays.credit(
+                        session, actor=finance, stray_id=in_suspense.id, user_id=amara.id, reason="Theirs"
+                    )
+        except (Disputed, AlreadyDecided):
+            pass
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(act, range(16)))
+    sandbox.cards.disputes.close(dispute["id"], won=False)
+    hear()
+
+    assert holdings() == (0, 0, 0)
+    assert house.changes == {("clearing.sandbox", "USD"): DISPUTE_FEE, ("fees", "USD"): -DISPUTE_FEE}
+    books.prove()
 
 
 def test_one_that_is_won_leaves_it_to_be_decided_about(

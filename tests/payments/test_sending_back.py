@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 import httpx
@@ -177,6 +178,32 @@ def test_a_double_click_is_one_and_what_is_decided_stays_so(app, for_suspended, 
         send_back(stray)
     with pytest.raises(AlreadyDecided), app.app_context(), unit_of_work() as session:
         strays.credit(session, actor=finance, stray_id=stray.id, user_id=amara.id, reason="Too late")
+
+
+def test_of_many_who_decide_at_once_one_does(app, house, for_suspended, finance, amara, suspend, books):
+    """Half of them credit it and half send it back, and none sees what the others do."""
+    _, stray = for_suspended
+    suspend(amara, is_suspended=False)
+
+    def decide(number):
+        try:
+            with app.app_context(), unit_of_work() as session:
+                if number % 2:
+                    strays.credit(
+                        session, actor=finance, stray_id=stray.id, user_id=amara.id, reason="It is theirs"
+                    )
+                else:
+                    suspense.send_back(
+                        session, actor=finance, stray_id=stray.id, reason="Away", request_id=uuid4()
+                    )
+        except AlreadyDecided:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(decide, range(16))) == 1
+    assert house.changes.get(("suspense", "USD")) is None
+    books.prove()
 
 
 @pytest.mark.parametrize("fault", [Fault.SILENT_AFTER, Fault.ERROR_AFTER, Fault.UNAVAILABLE])

@@ -30,6 +30,7 @@ from advancia.core.permissions import Permission
 from advancia.ledger import InsufficientFunds
 from advancia.payments.queries import STATE_WORDS
 from advancia.payments.refunds import booking
+from advancia.payments.strays import services as strays
 from advancia.providers.errors import ProviderError
 from advancia.wallet.queries import PROVIDER_WORDS
 from advancia.web.access import confirmed, current_actor, staff_required
@@ -158,7 +159,8 @@ def suspense() -> ResponseReturnValue:
     form = _valid(StrayFilters(formdata=request.args))
     rows = queries.strays(db.session(), state=form.good("state"), before=before_here(), limit=PAGE_SIZE + 1)
     older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
-    return _render("suspense", form=form, page=listed(rows[:PAGE_SIZE], older=older, form=form))
+    page, totals = listed(rows[:PAGE_SIZE], older=older, form=form), strays.in_suspense(db.session())
+    return _render("suspense", form=form, page=page, totals=list(totals.values()))
 
 
 @bp.get("/suspense/<int:stray_id>")
