@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from flask import Blueprint, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -12,8 +14,8 @@ from advancia.core.errors import DomainError, NotFound
 from advancia.core.permissions import Permission
 from advancia.identity import queries as people
 from advancia.ops.backups import manifest, queries, services
-from advancia.ops.backups.errors import BackupTrouble, NoSuchBackup
-from advancia.ops.backups.models import Backup
+from advancia.ops.backups.errors import BackupTrouble, BadManifest, NoSuchBackup
+from advancia.ops.backups.models import Backup, Why
 from advancia.ops.backups.services import AskedBefore
 from advancia.ops.backups.words import size_words
 from advancia.web.access import confirmed, current_actor, staff_required
@@ -24,6 +26,7 @@ from advancia.web.htmx import render, see_other, tagged, unchanged
 bp = Blueprint("backups", __name__, url_prefix="/backups")
 
 LARGEST_ID = 2**63 - 1
+WHYS = {Why.DAILY: "The night", Why.ASKED: "On request", Why.SAFETY: "Before a restore"}
 
 
 @bp.get("/")
@@ -38,6 +41,7 @@ def index() -> ResponseReturnValue:
         under_way=queries.under_way(db.session()),
         obstacle=_obstacle(),
         size_words=size_words,
+        whys=WHYS,
     )
 
 
@@ -79,15 +83,15 @@ def show(backup_id: int) -> ResponseReturnValue:
     version = f"{row.state}-{row.written_bytes}-{row.expected_bytes}"
     if (same := unchanged(version)) is not None:
         return same
-    told = db.session.get_one(Backup, backup_id).manifest
     page = render(
         "admin/backups/show.html",
         backup=row,
         version=version,
-        manifest=manifest.read_dict(told) if told else None,
+        manifest=_manifest(backup_id),
         proofs=queries.proofs_of(db.session(), backup_id),
         asker=_person(row.asked_by),
         size_words=size_words,
+        whys=WHYS,
     )
     return tagged(page, version)
 
@@ -99,6 +103,14 @@ def _row(backup_id: int) -> queries.BackupRow:
         return queries.row_of(db.session(), backup_id)
     except NoSuchBackup:
         raise NotFound from None
+
+
+def _manifest(backup_id: int) -> manifest.Manifest | None:
+    """What it says of itself; None where there is nothing, or nothing that this version can read."""
+    told = db.session.get_one(Backup, backup_id).manifest
+    with suppress(BadManifest):
+        return manifest.read_dict(told)
+    return None
 
 
 def _person(user_id: int | None) -> people.Person | None:

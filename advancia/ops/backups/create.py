@@ -93,7 +93,7 @@ class _Maker:
             major = connection.info.server_version // 10_000
             program(self.settings.backups, "pg_dump", major=major)
             facts = facts_of(connection)
-            progress.expect(facts.database_bytes)
+            progress.expect(database_bytes=facts.database_bytes)
             with _part(self.store, manifest.dump_name(begun.name), facts.database_bytes) as sink:
                 poured = self._pour(sink, snapshot, major, progress)
                 sink.complete()

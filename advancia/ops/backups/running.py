@@ -20,6 +20,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from advancia.core.clock import utcnow
 from advancia.core.db import Session, db, unit_of_work
+from advancia.ops.backups import queries
 from advancia.ops.backups.errors import BackupFailed, BackupRunning
 from advancia.ops.backups.models import Backup, State, Why
 
@@ -27,6 +28,7 @@ LOCK = 4_201_973  # any number, the same everywhere
 PROGRESS_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0  # for a database that is being restarted
 BETWEEN_TRIES_SECONDS = 0.2
+USUAL_SHARE = 0.2  # of a database's size, once its rows are compressed and its indexes left out
 TO_BEGIN_SECONDS = 2.0  # for whoever wants to make one
 NOT_TAKEN_UP = timedelta(hours=1)
 BROKEN_OFF = "It was broken off: the process that made it has ended. Nothing of it is kept."
@@ -152,9 +154,11 @@ class Progress:
         with suppress(DBAPIError), unit_of_work() as session:
             session.execute(update(Backup).where(Backup.id == self._backup_id).values(written_bytes=written))
 
-    def expect(self, expected: int) -> None:
-        """Tell how much there will be, as far as can be told."""
+    def expect(self, *, database_bytes: int) -> None:
+        """Tell how much there will be: as much as last time, or else what a database of that size comes to."""
         with unit_of_work() as session:
+            last = queries.last_done(session)
+            expected = (last and last.stored_bytes) or int(database_bytes * USUAL_SHARE)
             session.execute(
                 update(Backup).where(Backup.id == self._backup_id).values(expected_bytes=expected)
             )
