@@ -265,3 +265,15 @@ def test_the_mail_about_an_alarm_leads_to_the_alarms(app):
         mail = written("alarm", to="ada@test.example", key="k", facts=facts)
 
     assert "/admin/alarms/" in mail.text
+
+
+def test_the_work_log_tells_what_came_of_it_and_the_trail_leads_to_the_alarm(behind, staff_page):
+    behind.put(Job.SWEEP, done_at="now()", outcome="'7 pieces deleted.'", last_error="'OSError: no space'")
+    page = staff_page("owner")
+    row = page.get("/admin/work/?kind=sweep").one("tbody tr").text
+    assert "7 pieces deleted." in row
+    assert "OSError" not in row
+
+    number = behind.sound()
+    page.submit(f"/admin/alarms/{number}", reason="We know.")
+    assert page.get("/admin/audit/?action=alarm.silenced").all(f"a[href='/admin/alarms/{number}']")

@@ -27,6 +27,7 @@ class WorkRow:
     payload: dict[str, Any]
     attempts: int
     last_error: str | None
+    outcome: str | None
     created_at: datetime
     available_at: datetime
     done_at: datetime | None
@@ -39,6 +40,11 @@ class WorkRow:
         return "parked" if self.parked_at is not None else "waiting"
 
     @property
+    def came_of_it(self) -> str:
+        """What it had to say when it was done, and before that its last trouble."""
+        return (self.outcome if self.state == "done" else self.last_error) or ""
+
+    @property
     def about(self) -> str:
         """What it is told, in short: the template of a mail, the ids of things."""
         told = {**self.payload, **(self.payload.get("facts") or {})}
@@ -47,7 +53,7 @@ class WorkRow:
 
 
 _ROW = (
-    OutboxRow.id, OutboxRow.kind, OutboxRow.payload, OutboxRow.attempts, OutboxRow.last_error,
+    OutboxRow.id, OutboxRow.kind, OutboxRow.payload, OutboxRow.attempts, OutboxRow.last_error, OutboxRow.outcome,
     OutboxRow.created_at, OutboxRow.available_at, OutboxRow.done_at, OutboxRow.parked_at,
 )  # fmt: skip
 
