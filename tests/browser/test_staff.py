@@ -7,9 +7,11 @@ from uuid import uuid4
 import pytest
 
 from advancia import ledger
+from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
+from advancia.payments.models import Deposit, Refund
 from advancia.wallet.transfers import services as transfers
 from tests.support.factors import code, enrol_totp
 from tests.support.people import PASSWORD, new_staff
@@ -127,6 +129,48 @@ def test_an_identifier_is_copied_and_that_is_said(product, staff_tab, amara):
     page.wait_for_selector("[aria-label='Copy the email'][data-copied]")
 
     assert page.inner_text("#announcer") == "Copied"
+
+
+@pytest.fixture
+def coins(app, amara):
+    """A deposit of 0.005 bitcoin that has been credited; its provider knows nothing of it."""
+    amount, deposit_id = Money.of("0.005", "BTC"), uuid4()
+    with app.app_context(), unit_of_work() as session:
+        session.add(
+            Deposit(
+                id=deposit_id, user_id=amara.id, request_id=uuid4(), asset="BTC", amount=amount.minor,
+                credited=amount.minor, provider="sandbox_crypto", state="paid", payment_id=f"inv-{deposit_id}",
+                network="btc", paid_at=utcnow(), expires_at=utcnow(),
+            )
+        )  # fmt: skip
+        session.flush()
+        came = ledger.Posting(ledger.clearing("sandbox_crypto"), ledger.available(amara.id), amount)
+        ledger.post(session, reference=f"deposit:{deposit_id}", kind="deposit", postings=[came])
+    return deposit_id
+
+
+@pytest.mark.parametrize(("javascript", "width"), [(True, 1280), (False, 360)])
+def test_coins_are_given_back_once_however_often_the_button_is_pressed(
+    app, product, staff_tab, coins, javascript, width
+):
+    page = staff_tab(javascript=javascript, width=width)
+    page.goto(f"{product.url}/admin/payments/{coins}")
+    page.click("text=Refund")
+    page.fill("#address", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t5")
+    page.fill("#reason", "Case 4712: sent by mistake")
+    page.click("main form.form button.primary")
+    page.wait_for_selector("text=The check digits do not fit")
+    assert page.input_value("#reason") == "Case 4712: sent by mistake"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.fill("#address", "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4")
+    page.dblclick("main form.form button.primary")
+    page.wait_for_selector("text=It is on its way to the provider.")
+
+    assert page.locator("table.ledger tbody tr").count() == 1
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    page.reload()
+    with app.app_context():
+        assert db.session.query(Refund).filter(Refund.deposit_id == coins).count() == 1
 
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
