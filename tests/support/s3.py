@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import threading
@@ -37,6 +38,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = self._body()
         if not self._may("write"):
             return
+        digest = hashlib.md5(body, usedforsecurity=False)
+        if self.headers.get("Content-MD5") != base64.b64encode(digest.digest()).decode():
+            self._refuse(
+                400, "InvalidRequest", "Content-MD5 is required for Put Part requests with Object Lock."
+            )
+            return
         if (
             self.bucket.refuses_after_parts is not None
             and len(self.bucket.part_sizes) >= self.bucket.refuses_after_parts
@@ -46,7 +53,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.bucket.part_sizes.append(len(body))
         kept = body if self.bucket.keeps_bytes else b""
         self.bucket.uploads[query["uploadId"][0]][1][int(query["partNumber"][0])] = kept
-        self._answer(200, headers={"ETag": f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'})
+        self._answer(200, headers={"ETag": f'"{digest.hexdigest()}"'})
 
     def do_POST(self) -> None:
         key, query = self._asked()
