@@ -72,7 +72,7 @@ PLANTED = [
     (
         "work-in-time",
         "insert into outbox (kind, payload, available_at) values ('sweep', '{}', now() - interval '6 minutes')",
-        "1 pieces",
+        "1 piece late",
     ),
     ("no-open-alarms", "insert into alarm (what, words) values ('backup.missed', 'No backup')", "No backup"),
     ("no-lockdown", "update lockdown set since = now(), reason = 'restore'", "by half only"),

@@ -50,7 +50,8 @@ def work_in_time(look: Look) -> Finding:
     )
     if late:
         return wrong(
-            f"{late:,} pieces are more than five minutes late.", "See Background work; start more workers."
+            f"{_counted(late, 'piece')} late by more than five minutes.",
+            "See Background work; start more workers.",
         )
     return fine("Nothing is more than five minutes late.")
 
@@ -63,7 +64,7 @@ def no_parked_work(look: Look) -> Finding:
     events = look.session.scalar(select(func.count()).where(WebhookEvent.state == "parked"))
     if jobs or events:
         return wrong(
-            f"{jobs:,} pieces of work and {events:,} webhook events are parked.",
+            f"Parked: {_counted(jobs, 'piece')} of work, {_counted(events, 'webhook event')}.",
             "Mend what stopped them, and try them again under Background work and Webhooks.",
         )
     return fine("No work and no webhook event is parked.")
@@ -78,6 +79,10 @@ def no_open_alarms(look: Look) -> Finding:
     remedy = "See Alarms in the staff pages: each says what to do, and ends when its cause is gone."
     judged = wrong if any(each.is_critical for each in there) else weak
     return judged(f"{len(there)} open. {named}", remedy)
+
+
+def _counted(number: int | None, of: str) -> str:
+    return f"{number or 0:,} {of}{'' if number == 1 else 's'}"
 
 
 def _ago(look: Look, when: datetime) -> str:

@@ -77,7 +77,7 @@ def backup_proven(look: Look) -> Finding:
     if last.state != ProofState.PASSED:
         return wrong(f"The last proof, of {last.name}, failed: {last.reason}", remedy)
     words = (
-        f"{last.name} was restored in {last.restore_seconds or 0:,.0f} seconds and found right, "
+        f"{last.name} was restored in {last.restore_seconds or 0:,.1f} seconds and found right, "
         f"{_hours(look.now() - last.finished_at)} ago."
     )
     return wrong(words, remedy) if look.now() - last.finished_at > PROOF_IS_LATE else fine(words)
