@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, timedelta
 
 from sqlalchemy import func, select
 
@@ -57,7 +57,7 @@ def watch_time(session: Session) -> bool:
         alarms.clear(session, what=MISSED)
         return False
     words = (
-        f"The last complete backup is from {since:%d %B %Y, %H:%M} UTC."
+        f"The last complete backup is from {since.astimezone(UTC):%d %B %Y, %H:%M UTC}."
         if last
         else "There has never been a complete backup."
     )

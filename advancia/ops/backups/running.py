@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TypeVar
 
 import psycopg
@@ -59,7 +59,7 @@ def _is_locked_by(guard: psycopg.Connection[tuple[bool, ...]]) -> bool:
 
 def running_words(since: datetime | None) -> str:
     """What the second one is told."""
-    when = f" since {since:%H:%M:%S} UTC on {since:%d %B %Y}" if since else ""
+    when = f" since {since.astimezone(UTC):%H:%M:%S UTC on %d %B %Y}" if since else ""
     return f"A backup is being made already{when}. Wait until it is done."
 
 
