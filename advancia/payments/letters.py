@@ -30,11 +30,11 @@ WORDS = {
     ),
     Letter.REFUND: (
         "{amount} goes back to you",
-        "The amount has left your wallet and goes back to what you paid with. With some banks that takes days.",
+        "The amount has left your wallet and goes back to you. Coins take an hour, some banks take days.",
     ),
     Letter.REFUND_FAILED: (
         "{amount} could not be given back",
-        "What you paid with did not take the amount, so it is in your wallet again.",
+        "The amount could not be delivered, so it is in your wallet again.",
     ),
     Letter.SENT_BACK: (
         "{amount} goes back to where it came from",

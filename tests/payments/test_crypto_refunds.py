@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from decimal import Decimal
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from advancia.payments.models import Deposit, Refund
 from advancia.payments.refunds import services as refunds
 from advancia.providers.sandbox.faults import Fault
 from tests.payments.test_any_order import COIN_FEE, House
+from tests.support.payments import pass_on
 
 ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
 WHOLE = 1_000_000
@@ -214,6 +216,27 @@ def test_a_refusal_gives_the_customer_their_coins_back(app, sandbox, amara, pay,
     assert state(app, refund_id) == "failed"
     assert books.available(amara, "BTC") == Money.of("0.01", "BTC")
     assert house.changes == {}
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+def test_its_events_end_the_same_in_every_order_and_twice(
+    app, page, sandbox, amara, pay, ask, books, work_through, order
+):
+    deposit, house = pay(), House(app)
+    refund_id = ask(deposit)
+    work_through()
+    end(sandbox, deposit, "refund_paid")
+    events = sandbox.deliveries()[-3:]  # paid, refund_process, refund_paid
+    for place in [*order, *order]:
+        assert pass_on(page, events[place]).status == 200
+    work_through()
+
+    assert (state(app, refund_id), refund_count(app, deposit)) == ("succeeded", 1)
+    assert books.available(amara, "BTC") == Money.of("0", "BTC")
+    assert house.changes == {
+        ("clearing.sandbox_crypto", "BTC"): WHOLE - COIN_FEE,
+        ("fees", "BTC"): COIN_FEE,
+    }
 
 
 def test_somebody_who_was_quicker_on_the_providers_pages_is_the_same_refund(
