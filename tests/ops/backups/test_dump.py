@@ -38,12 +38,12 @@ def test_the_programs_see_nothing_else_of_our_environment(monkeypatch):
 def test_the_apps_role_reads_every_sequence_and_draws_from_none_of_the_ledgers(settings):
     with psycopg.connect(settings.database_url) as app:
         unread = app.execute(
-            "select c.oid::regclass::text from pg_class c join pg_namespace n on n.oid = c.relnamespace "
-            "where c.relkind = 'S' and n.nspname in ('public', 'ledger') "
-            "and not has_sequence_privilege(c.oid, 'select')"
+            "select schemaname, sequencename from pg_sequences where schemaname in ('public', 'ledger') "
+            "and not has_sequence_privilege(format('%I.%I', schemaname, sequencename), 'select')"
         ).fetchall()
 
         assert unread == []
+        assert app.execute("select count(*) > 5 from pg_sequences").fetchone() == (True,)
         with pytest.raises(psycopg.errors.InsufficientPrivilege):
             app.execute("select nextval('ledger.txn_id_seq')")
 
