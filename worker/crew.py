@@ -28,12 +28,14 @@ from worker import tasks
 
 HANDS = 8
 BATCH = 100  # rows at most
-BREATH_SECONDS = 0.25  # between two batches, so that the next one is worth it; the first one begins at once
+BREATH_SECONDS = (
+    0.5  # after a batch that was not full, so that the next one is worth it; the first begins at once
+)
 LOOK_SECONDS = 0.02  # until free hands are given new work, at the latest
 STORM_LOOK_SECONDS = 0.05  # the same while batches are run: to look is not for nothing
 SEARCH_SECONDS = 1.0  # between two searches for runs that never ended, where the last one found none
 LINGER_SECONDS = (
-    0.3  # after the last job: where rows come steadily, to look again costs less than another ring
+    0.1  # after the last job: where rows come steadily, to look again costs less than another ring
 )
 LETTERS_TURN = 10  # looks, of which one takes a letter first, so that they do not wait for ever
 SHIFT_SECONDS = 10.0  # for one ring: so often the worker tells that it lives, and hears that it is to stop
@@ -82,12 +84,12 @@ class Crew:
             self._look_after_runs()
             self._begin_what_is_due()
             if short := self._short_runs():
-                wait(short, timeout=STORM_LOOK_SECONDS if self._is_in_a_storm else LOOK_SECONDS)
+                wait(short, timeout=self._pause)
                 busy = now
             elif not self._run_a_lost_one():
-                if now > busy + LINGER_SECONDS:
+                if now > busy + LINGER_SECONDS and not self._is_in_a_storm:
                     return
-                time.sleep(LOOK_SECONDS)
+                time.sleep(self._pause)
 
     def finish(self) -> None:
         """Wait for what has begun, and begin nothing more."""
@@ -110,7 +112,7 @@ class Crew:
         if self._runs_a_batch or time.monotonic() < self._next_batch:
             return []
         claims = outbox.claim_due(session, lane=Lane.BATCH, limit=BATCH)
-        if claims:
+        if 0 < len(claims) < BATCH:
             self._next_batch = time.monotonic() + BREATH_SECONDS
         return claims
 
@@ -128,6 +130,10 @@ class Crew:
         """All of them in one hand, a kind after the other."""
         future = self._pool.submit(_carry_out_batch, self._app, batch)
         self._runs[future] = Run(batch[0], time.monotonic(), is_batch=True)
+
+    @property
+    def _pause(self) -> float:
+        return STORM_LOOK_SECONDS if self._is_in_a_storm else LOOK_SECONDS
 
     @property
     def _is_in_a_storm(self) -> bool:
