@@ -12,6 +12,19 @@ from advancia.ops.launch.registry import Finding, Weight, check, fine, weak, wro
 
 BACKUP_IS_LATE = timedelta(hours=26)
 PROOF_IS_LATE = timedelta(days=7)
+LAST_PROOF = (
+    select(
+        Backup.name,
+        BackupProof.state,
+        BackupProof.finished_at,
+        BackupProof.reason,
+        BackupProof.restore_seconds,
+    )
+    .join(Backup, Backup.id == BackupProof.backup_id)
+    .where(BackupProof.state != ProofState.RUNNING)
+    .order_by(BackupProof.finished_at.desc())
+    .limit(1)
+)
 
 
 @check("Backups go somewhere, to be opened by somebody", weight=Weight.BLOCKER)
@@ -56,18 +69,7 @@ def backup_fresh(look: Look) -> Finding:
 
 @check("A backup was proven within seven days", weight=Weight.BLOCKER)
 def backup_proven(look: Look) -> Finding:
-    last = look.session.execute(
-        select(
-            Backup.name,
-            BackupProof.state,
-            BackupProof.finished_at,
-            BackupProof.reason,
-            BackupProof.restore_seconds,
-        )
-        .join(Backup, Backup.id == BackupProof.backup_id)
-        .where(BackupProof.state != ProofState.RUNNING)
-        .order_by(BackupProof.finished_at.desc())
-        .limit(1)
+    last = look.session.execute(LAST_PROOF).first()
     ).first()
     remedy = (
         "Run flask --app wsgi backup prove, and do what it says: see A failed proof in docs/operations.md."
