@@ -282,7 +282,9 @@ def test_the_last_event_alone_is_enough(name, page, customer, tell_story, holdin
 
 
 @pytest.mark.parametrize(
-    "names", [["paid"], ["paid", "refunded in part"], ["paid", "paid later", "disputed and won"]], ids=" and ".join
+    "names",
+    [["paid"], ["paid", "refunded in part"], ["paid", "paid later", "disputed and won"]],
+    ids=" and ".join,
 )
 def test_every_order_at_once_in_batches(
     names, page, customer, tell_story, holdings, house, work_in_batches, books
