@@ -70,7 +70,6 @@ def backup_fresh(look: Look) -> Finding:
 @check("A backup was proven within seven days", weight=Weight.BLOCKER)
 def backup_proven(look: Look) -> Finding:
     last = look.session.execute(LAST_PROOF).first()
-    ).first()
     remedy = (
         "Run flask --app wsgi backup prove, and do what it says: see A failed proof in docs/operations.md."
     )
