@@ -253,7 +253,13 @@ _OF_HOUSE = """
     where a.holder = 0
 """
 
-SUSPENSE_COMPARED = "select count(*) from ledger.account where holder = 0 and purpose = 'suspense'"
+SUSPENSE_COMPARED = """
+    select count(*) from (
+        select asset from ledger.account where holder = 0 and purpose = 'suspense'
+        union
+        select asset from stray_payment where state = 'open' and amount is not null
+    ) assets
+"""
 # In suspense lie the payments that are open, those whose credit was rolled back (less what went back to the payer after
 # that), and what a difference with a provider was put right by.
 SUSPENSE = f"""
