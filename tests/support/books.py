@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from flask import Flask
 
 from advancia import ledger
@@ -30,3 +32,14 @@ class Books:
             report = check.run(db.session())
         assert report.is_right, report.differences
         assert report.entries > 0
+
+
+def besides_fees(changes: Mapping[tuple[str, str], int]) -> dict[tuple[str, str], int]:
+    """How accounts of the house have changed, but for what the providers keep for themselves.
+
+    That goes from `clearing` to `fees`, so it is put back to where it was taken.
+    """
+    left = dict(changes)
+    for code, clearing in (("USD", "clearing.sandbox"), ("BTC", "clearing.sandbox_crypto")):
+        left[clearing, code] = left.get((clearing, code), 0) + left.pop(("fees", code), 0)
+    return {key: change for key, change in left.items() if change}
