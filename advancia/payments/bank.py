@@ -1,10 +1,16 @@
-"""Payouts: what a provider sends on from our balance there to our bank account."""
+"""What providers do with our balance there: they keep fees, and send the rest on to our bank account."""
 
 from __future__ import annotations
 
 from advancia import ledger
 from advancia.core.db import Session
+from advancia.core.money import Money
 from advancia.providers.stripe_objects import CardPayout
+
+
+def fee_posting(provider: str, fee: Money) -> ledger.Posting:
+    """What a provider keeps for itself: it lies there for us no longer, and is the house's cost."""
+    return ledger.Posting(ledger.house("fees"), ledger.clearing(provider), fee)
 
 
 def settle(session: Session, *, provider: str, told: CardPayout) -> str:

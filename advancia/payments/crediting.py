@@ -15,6 +15,7 @@ from advancia.core.jobs import Job
 from advancia.core.money import Money
 from advancia.identity.services import suspension
 from advancia.payments import letters
+from advancia.payments.bank import fee_posting
 from advancia.payments.letters import Letter
 from advancia.payments.models import Deposit
 from advancia.payments.strays import services as strays
@@ -71,6 +72,7 @@ def set_aside(session: Session, deposit: Deposit, arrival: Arrival, reason: str)
         provider=deposit.provider,
         payment_id=arrival.payment_id,
         amount=arrival.amount,
+        fee=arrival.fee,
         words=str(arrival.amount),
         reason=reason,
         deposit_id=deposit.id,
@@ -88,11 +90,6 @@ def postings_of(provider: str, user_id: int, arrival: Arrival) -> list[ledger.Po
     """All that has come is the customer's, and the fee, if it is known, the house's."""
     came = ledger.Posting(ledger.clearing(provider), ledger.available(user_id), arrival.amount)
     return [came, *([fee_posting(provider, arrival.fee)] if arrival.fee else [])]
-
-
-def fee_posting(provider: str, fee: Money) -> ledger.Posting:
-    """What a provider keeps for itself: it lies there for us no longer, and is the house's cost."""
-    return ledger.Posting(ledger.house("fees"), ledger.clearing(provider), fee)
 
 
 def book_fee(session: Session, *, reference: str, provider: str, fee: Money) -> None:

@@ -130,7 +130,7 @@ def _dispute_steps(gateway: CardGateway, payment_intent: str) -> list[Step]:
 
 
 def _stray_payment(provider: str, payment: CardPayment, reason: str) -> Step:
-    return _stray(provider, payment.id, payment.received, payment.received_words, reason)
+    return _stray(provider, payment.id, payment.received, payment.received_words, reason, fee=payment.fee)
 
 
 def _stray_checkout(provider: str, checkout: Checkout) -> Step:
@@ -140,19 +140,33 @@ def _stray_checkout(provider: str, checkout: Checkout) -> Step:
         checkout.amount,
         str(checkout.amount),
         f"Its checkout {checkout.id} belongs to no deposit.",
+        fee=checkout.payment.fee if checkout.payment else None,
     )
 
 
 def _stray_invoice(provider: str, invoice: Invoice) -> Step:
     return _stray(
-        provider, invoice.id, invoice.arrived, invoice.arrived_words, "Its invoice belongs to no deposit."
+        provider,
+        invoice.id,
+        invoice.arrived,
+        invoice.arrived_words,
+        "Its invoice belongs to no deposit.",
+        fee=invoice.fee,
     )
 
 
-def _stray(provider: str, payment_id: str, amount: Money | None, words: str, reason: str) -> Step:
+def _stray(
+    provider: str, payment_id: str, amount: Money | None, words: str, reason: str, *, fee: Money | None
+) -> Step:
     def put_aside(session: Session) -> str:
         new = strays.put_aside(
-            session, provider=provider, payment_id=payment_id, amount=amount, words=words, reason=reason
+            session,
+            provider=provider,
+            payment_id=payment_id,
+            amount=amount,
+            words=words,
+            reason=reason,
+            fee=fee,
         )
         return f"{words} {'put into suspense' if new else 'is in suspense already'}: {reason}"
 

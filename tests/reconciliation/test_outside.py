@@ -76,6 +76,10 @@ def test_a_day_of_trade_agrees(trade):
     trade.pay_coins()
     trade.give_back(trade.pay_coins())
     trade.pay(outcome="decline")
+    stray = trade.pay_elsewhere(20_00, "usd")
+    for each in (stray, trade.pay_elsewhere(20_00, "usd"), trade.pay_elsewhere(5_00, "eur")):
+        trade.hear(each)
+    trade.refund(stray, "20.00")
 
     run = look(trade)
 

@@ -14,7 +14,7 @@ from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
 from advancia.payments.strays import services as strays
 from advancia.payments.whereabouts import Place, Where
 
-SUSPENSE = ledger.house("suspense")
+SUSPENSE, FEES = ledger.house("suspense"), ledger.house("fees")
 
 
 def amount_of(refund: Refund | Dispute) -> Money:
@@ -36,7 +36,7 @@ def book(session: Session, refund: Refund, place: Place, *, allow_debt: bool) ->
         letters.send(session, place.deposit, Letter.REFUND, amount_of(refund))
     session.flush()
     if place.is_on_suspense:
-        _post_from_suspense(session, refund)
+        _post_from_suspense(session, refund, place)
     elif place.where is Where.CUSTOMER and place.credit is not None:
         _take_from_customer(session, refund, place, allow_debt=allow_debt)
 
@@ -83,14 +83,26 @@ def _mirrored(taken: ledger.Transaction, clearing: ledger.AccountKey) -> list[le
     ]
 
 
-def _post_from_suspense(session: Session, refund: Refund) -> None:
+def _post_from_suspense(session: Session, refund: Refund, place: Place) -> None:
+    clearing = ledger.clearing(refund.provider)
     ledger.post(
         session,
         reference=f"refund:{refund.id}",
         kind="stray",
-        postings=[ledger.Posting(SUSPENSE, ledger.clearing(refund.provider), amount_of(refund))],
+        postings=[
+            ledger.Posting(SUSPENSE, clearing, amount_of(refund)),
+            *[ledger.Posting(clearing, FEES, fee) for fee in _fees_undone(session, refund, place)],
+        ],
         meta={"provider": refund.provider},
     )
+
+
+def _fees_undone(session: Session, refund: Refund, place: Place) -> list[Money]:
+    """Coins go back with what was kept of them; what a card costs stays spent."""
+    came = ledger.transaction(session, f"stray:{place.stray.id}") if place.stray is not None else None
+    if refund.provider not in offers.CRYPTO or came is None:
+        return []
+    return [-each.amount for each in came.entries if each.account == FEES]
 
 
 def _take_from_customer(session: Session, refund: Refund, place: Place, *, allow_debt: bool) -> None:

@@ -15,6 +15,7 @@ from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.jobs import Job
 from advancia.core.money import Asset, Money, asset
+from advancia.payments.bank import fee_posting
 from advancia.payments.errors import AlreadyDecided, Disputed, OnItsWayBack, WrongCheckout
 from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
 
@@ -31,12 +32,14 @@ def put_aside(
     amount: Money | None,
     words: str,
     reason: str,
+    fee: Money | None = None,
     deposit_id: UUID | None = None,
     network: str | None = None,
 ) -> bool:
     """Put a payment into suspense, once, with the reason for staff; false when it was put there before.
 
-    `amount` is None for money that the books cannot keep: it is noted in `words`, and nothing is posted. `network` is
+    `amount` is None for money that the books cannot keep: it is noted in `words`, and nothing is posted. `fee` is what
+    the provider has kept of it, which is the house's cost whoever the money turns out to belong to. `network` is
     the one that coins came over; that of the deposit, unless it is given.
     """
     if network is None and deposit_id is not None:
@@ -64,7 +67,10 @@ def put_aside(
             session,
             reference=f"stray:{stray_id}",
             kind="stray",
-            postings=[ledger.Posting(ledger.clearing(provider), ledger.house("suspense"), amount)],
+            postings=[
+                ledger.Posting(ledger.clearing(provider), ledger.house("suspense"), amount),
+                *([fee_posting(provider, fee)] if fee else []),
+            ],
             meta={"provider": provider, "payment": payment_id, "reason": reason},
         )
     return True
