@@ -103,12 +103,6 @@ class Looked:
         return len(self.found) == self.tally.differing
 
 
-def differences(session: Session) -> Iterator[Found]:
-    """Everything that the features' rows and the ledger do not agree in, as `session` sees it."""
-    for each in CHECKS:
-        yield from each.differences(session)
-
-
 def look(session: Session, *, seal_keys: SealKeys | None, progress: Progress) -> Iterator[Looked]:
     """Do all checks in the snapshot that `session`, which is REPEATABLE READ, holds open."""
     of = len(CHECKS) + 1

@@ -60,3 +60,35 @@ def test_the_runbook_of_backups(shell, tmp_path):
     assert "not proven" in made
     assert "Nothing was taken away. 0 pruned, 1 kept." in shell(prune)
     assert '"state": "done"' in shell(again)
+
+
+@pytest.mark.slow
+def test_the_runbooks_of_a_proof_that_failed_and_of_a_restore(shell, scratch):
+    _keygen, create, _prune, _again, prove, failed, restore = blocks_of("Backups\n")
+
+    shell(create)
+    assert "is proven. Restored in" in shell(prove)
+    assert shell(failed).count("is proven. Restored in") == 1
+    name = re.findall(r"^\S+Z-\w{6}", shell("flask --app wsgi backup list"), re.MULTILINE)[0]
+    asked = restore.replace('"$NAME"', name).rstrip() + f" <<'END'\n{scratch.name}\nEND\n"
+    told = shell(asked)
+    assert "entries prove" in told
+    assert "Money moves again." in told
+
+
+def test_the_runbook_of_the_lockdown(shell):
+    (lockdown,) = blocks_of("Lockdown\n")
+
+    told = shell(lockdown)
+    assert "Money is paused since" in told
+    assert "Case 1234: looking into a payment" in told
+    assert told.endswith("Money moves again.\n")
+
+
+@pytest.mark.slow
+def test_the_runbook_of_a_reconciliation_difference(shell, tmp_path):
+    now, again = blocks_of("Reconciliation\n")
+
+    assert "Paid deposits against their credits" in shell(now)
+    shell(again)
+    assert '"verdict"' in (tmp_path / "reconciliation.json").read_text()
