@@ -29,7 +29,7 @@ class Room:
         return self.endpoint.rpartition(".")[0] + "."
 
 
-MONEY, MACHINE, HOUSE = "Customers and money", "Machinery", "House"
+MONEY, MACHINE, HOUSE = "Money", "Machinery", "House"
 
 ROOMS = (
     Room("Home", "admin.home", "h"),

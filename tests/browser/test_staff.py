@@ -173,12 +173,28 @@ def test_coins_are_given_back_once_however_often_the_button_is_pressed(
         assert db.session.query(Refund).filter(Refund.deposit_id == coins).count() == 1
 
 
+@pytest.mark.parametrize("javascript", [True, False], ids=["with scripts", "without scripts"])
+def test_where_there_is_no_room_beside_the_page_the_rooms_are_behind_a_button(product, staff_tab, javascript):
+    page = staff_tab(width=360, javascript=javascript)
+    page.goto(f"{product.url}/admin/")
+    rooms = page.get_by_role("navigation", name="Staff")
+    assert not rooms.is_visible()
+
+    page.get_by_role("button", name="Home").click()
+    rooms.get_by_role("link", name="Transactions").click()
+
+    page.wait_for_url("**/admin/transactions/")
+    assert page.get_by_role("button", name="Transactions").is_visible()
+    assert not rooms.is_visible()
+
+
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_no_page_of_staff_scrolls_sideways(product, staff_tab, amara, txn, width):
     page = staff_tab(width=width)
     for path in (
         "", "customers/", f"customers/{amara.id}", f"customers/{amara.id}/suspension", "transactions/",
         f"transactions/{txn}", f"transactions/{txn}/rollback", "approvals/", "audit/", "staff/", "staff/new", "keys",
+        "alarms", "health", "clock", "backups", "reconciliation/", "lockdown/", "launch",
         f"search?q={amara.handle[:5]}",
     ):  # fmt: skip
         page.goto(f"{product.url}/admin/{path}")
