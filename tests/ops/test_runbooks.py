@@ -76,6 +76,7 @@ def test_the_runbooks_of_a_proof_that_failed_and_of_a_restore(shell, scratch):
     assert "Money moves again." in told
 
 
+@pytest.mark.slow
 def test_the_runbook_of_the_lockdown(shell):
     (lockdown,) = blocks_of("Lockdown\n")
 
