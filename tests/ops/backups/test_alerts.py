@@ -127,3 +127,29 @@ def test_one_that_was_left_running_is_closed_within_the_hour(product):
 
 def test_the_clocks_job_prunes_and_says_so(product):
     assert run(Job.PRUNE_BACKUPS) == "0 pruned, 0 kept."
+
+
+def test_of_one_that_was_asked_for_and_whose_worker_died_the_page_tells_and_the_job_ends(product):
+    with unit_of_work() as session:
+        row = Backup(name="2026-11-24T013000Z-1a2b3c", why=Why.ASKED, state=State.WAITING, target="/")
+        session.add(row)
+        session.flush()
+        asked = row.id
+    running.begin(why=Why.ASKED, target="/", asked_by=None, backup_id=asked)
+
+    outcome = run(Job.BACK_UP, backup_id=asked)
+
+    db.session.rollback()
+    assert db.session.get(Backup, asked).failure == running.BROKEN_OFF
+    assert outcome.startswith("No backup was made.")
+    assert db.session.scalar(select(func.count()).select_from(Backup)) == 1
+
+
+def test_a_nights_backup_whose_worker_died_is_made_after_all(product):
+    lost = running.begin(why=Why.DAILY, target="/", asked_by=None, backup_id=None)
+
+    run(Job.BACK_UP)
+
+    states = dict(db.session.execute(select(Backup.id, Backup.state)).all())
+    assert states.pop(lost.id) == State.FAILED
+    assert list(states.values()) == [State.DONE]
