@@ -22,6 +22,7 @@ from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.core.errors import in_words
 from advancia.core.outbox import OutboxRow
+from advancia.ops import lockdown
 from advancia.ops.backups import proof
 from advancia.ops.books import Books, books
 from advancia.webhooks.models import WebhookEvent
@@ -163,6 +164,19 @@ def _backup(session: Session) -> Iterator[Part]:
         yield replace(part, state=State.OK, words=WORKING)
 
 
+def _money(session: Session) -> Iterator[Part]:
+    """Whether it moves: a lockdown may be meant, or left on by a restore that was killed."""
+    found = lockdown.state(session)
+    if found.lockdown is None and not found.is_frozen:
+        yield Part("money", "Money")
+        return
+    age = utcnow() - found.lockdown.since if found.lockdown else None
+    words = "Paused by half only" if age is None or found.is_half else f"Paused for {_whole(age)}"
+    yield Part(
+        "money", "Money", State.DEGRADED, words, {"age_seconds": None if age is None else _seconds(age)}
+    )
+
+
 IN_DATABASE = (
     Look({"database": "Database"}, _database, State.DOWN),
     Look({"migrations": "Migrations"}, _migrations, State.DOWN),
@@ -171,6 +185,7 @@ IN_DATABASE = (
     Look({"webhooks": "Events of providers"}, _webhooks),
     Look({"ledger": "Ledger", "seals": "Seals"}, _books),
     Look({"backup": "Backups"}, _backup),
+    Look({"money": "Money"}, _money),
 )
 
 

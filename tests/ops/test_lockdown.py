@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from sqlalchemy import select, text
 
@@ -117,6 +119,13 @@ def paused_after(app):
 @pytest.mark.parametrize("path", ["/login", "/status", "/help", "/health", "/api/health", "/"])
 def test_signing_in_status_help_and_health_stay_open(page, paused, path):
     assert page.get(path).status == 200
+
+
+def test_health_says_that_money_is_paused(page, paused):
+    body = json.loads(page.get("/api/health").html)
+
+    assert "money" in body["degraded"]
+    assert body["parts"]["money"]["words"].startswith("Paused for")
 
 
 def test_the_pages_of_staff_stay_open(staff_page, paused):
