@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from advancia.core.db import Session
 from advancia.reconciliation.found import Found, Kind, Side
 from advancia.reconciliation.models import ReconciliationDifference as Difference
 from advancia.reconciliation.models import ReconciliationFinding as Finding
+from advancia.reconciliation.models import ReconciliationItem as Item
 from advancia.reconciliation.models import ReconciliationRun as Run
 
 AT_ONCE = 500
+FORGOTTEN_AT_ONCE = 50_000
 IS_OPEN = Difference.state.in_(("open", "assigned"))
 
 
@@ -75,6 +78,14 @@ def open_now(session: Session) -> int:
     """How many differences are open, in whichever run they were found; what is only in flight does not count."""
     counted = select(func.count()).select_from(Difference).where(IS_OPEN, Difference.kind != Kind.TIMING)
     return session.scalar(counted) or 0
+
+
+def forget_items(session: Session, *, before: datetime) -> None:
+    """Delete the lines that runs from before then have compared, so many at once that it takes seconds."""
+    some = (
+        select(Item.id).join(Run, Run.id == Item.run_id).where(Run.begun_at < before).limit(FORGOTTEN_AT_ONCE)
+    )
+    session.execute(delete(Item).where(Item.id.in_(some)).execution_options(synchronize_session=False))
 
 
 def seen_in(run_id: int) -> ColumnElement[bool]:

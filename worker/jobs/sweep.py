@@ -7,6 +7,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, delete, func, select
 
 from advancia.core import alarms, heartbeats, outbox, runs
+from advancia.core.clock import utcnow
 from advancia.core.jobs import Job
 from advancia.core.recurring import TABLE
 from advancia.identity.factors.models import AuthenticatorApp, PasskeyChallenge, PendingSignIn
@@ -16,6 +17,7 @@ from advancia.identity.recovery.models import EmailChange, PasswordReset
 from advancia.identity.services import sign_in
 from advancia.identity.sessions import devices
 from advancia.ops.launch import mailbox
+from advancia.reconciliation import keeping
 from worker.tasks import Task, job
 
 KEPT_DAYS = timedelta(days=30)
@@ -44,6 +46,7 @@ def sweep(task: Task) -> None:
         session.execute(delete(EmailChange).where(EmailChange.expires_at < old))
         ended_at = func.least(UserSession.ended_at, UserSession.expires_at)
         session.execute(delete(UserSession).where(ended_at < old))
+        keeping.forget_items(session, before=utcnow() - KEPT_DAYS)
         session.execute(delete(Device).where(Device.last_seen_at < func.now() - devices.KEPT))
         task.outcome = f"{done:,} pieces of finished work deleted, and what else was old."
 
