@@ -16,6 +16,7 @@ from rq.serializers import JSONSerializer
 
 from advancia.app import create_app
 from advancia.core import log
+from advancia.core.priority import step_back
 from worker import crew, tasks
 from worker import queue as bell
 
@@ -39,7 +40,7 @@ class Worker(SimpleWorker):
 
 def main() -> None:
     app = create_app()
-    os.nice(NICENESS)
+    step_back(NICENESS)
     tasks.functions()
     redis = bell.connection(app.extensions["settings"])
     with app.app_context():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 
 from advancia.config import ConfigError, Settings, load_settings
 from advancia.core import log
+from advancia.core.priority import step_back
 from advancia.providers.sandbox.server import SandboxServer
 
 # It stands for another's machine: where the processors of this one are short, the product goes first.
@@ -18,7 +18,7 @@ NICENESS = 10
 
 def main() -> int:
     """Serve on the port of SANDBOX_URL. Ends with 0 on SIGTERM or SIGINT, with 1 and a sentence otherwise."""
-    os.nice(NICENESS)
+    step_back(NICENESS)
     try:
         settings = load_settings()
         log.configure(settings.log_level)
