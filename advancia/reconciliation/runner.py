@@ -20,6 +20,7 @@ from advancia.reconciliation.found import Found, NotAnswered, Outside, Tally
 from advancia.reconciliation.inside import SealKeys
 from advancia.reconciliation.models import ReconciliationRun as Run
 
+WORK_MEM = "64MB"  # for the inside, so that little is sorted on the disk
 KEPT_AT_MOST = 5000  # differences with one provider that a run names
 
 _log = log.logger(__name__)
@@ -57,6 +58,7 @@ def _look_inside(engine: Engine, run_id: int, seal_keys: SealKeys | None) -> Non
     with Session(engine) as snapshot:
         snapshot.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         snapshot.execute(text("set transaction read only"))
+        snapshot.execute(text(f"set local work_mem = '{WORK_MEM}'"))
         at = snapshot.scalar(text("select now()"))
         looked = list(inside.look(snapshot, seal_keys=seal_keys, progress=say))
     with unit_of_work() as session:
