@@ -141,8 +141,8 @@ def books_prove(trial: Trial) -> str:
         raise NotProven(told_of_books(report.differences))
     if report.is_empty:
         return "There are no entries in it, which proves nothing of the books."
-    told = f"{report.entries:,} entries and {report.seals:,} seals agree"
-    return f"{told}; {report.unsealed:,} transactions are not sealed yet." if report.unsealed else f"{told}."
+    told = f"{report.entries:,} entries agree, under {report.seals:,} seal{'' if report.seals == 1 else 's'}"
+    return f"{told}; not sealed yet: {report.unsealed:,} transactions." if report.unsealed else f"{told}."
 
 
 def schema_comes_up(trial: Trial) -> str:

@@ -16,6 +16,7 @@ import psycopg
 from psycopg import sql
 
 from advancia.config import Settings
+from advancia.core.jobs import Job
 from advancia.ops.backups import parts
 from advancia.ops.backups.dump import connected
 from advancia.ops.backups.keys import Identity
@@ -72,6 +73,12 @@ end $$;
 """
 # What was made since the backup is known by its rows, and it stays locked down until it has been looked at.
 KEPT = {"backup": "id", "backup_proof": "id"}
+# A backup that the worker has made holds the very work of making it, as not done yet.
+ABOUT_BACKUPS = (Job.BACK_UP, Job.PROVE_BACKUP, Job.PRUNE_BACKUPS)
+OVER = sql.SQL(
+    "update outbox set done_at = now(), secret = null, encrypted_secret = null, parked_at = null,"
+    " outcome = 'It was over: the backup that holds it was restored.' where kind = any({kinds}) and done_at is null"
+)
 
 
 def replace(
@@ -187,6 +194,7 @@ def _ending(manifest: Manifest, *, reason: str, kept: dict[str, str]) -> bytes:
         *(_counted(table, rows) for table, rows in manifest.facts.tables.items()),
         *(sql.SQL("delete from {}").format(sql.Identifier(table)) for table in reversed(KEPT)),
         *(_put_back(table, kept[table]) for table in KEPT),
+        OVER.format(kinds=[job.value for job in ABOUT_BACKUPS]),
         sql.SQL(
             "update lockdown set since = now(), reason = {reason}, set_by = null, is_total = true"
         ).format(reason=reason),

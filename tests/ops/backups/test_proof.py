@@ -73,7 +73,7 @@ def test_the_demo_is_proven_and_every_step_says_what_it_has_found(product, prove
     assert [each.name for each in proven.findings] == [step.name for step in proof_steps.STEPS]
     assert all(each.ok for each in proven.findings)
     told = {each.name: each.words for each in proven.findings}
-    assert "30 entries and" in told["The books prove"]
+    assert "30 entries agree, under 1 seal." in told["The books prove"]
     assert "authenticator_app.secret" in told["Encrypted fields open"]
     assert told["A person signs in"] == "Amara Okafor signed in over HTTP and saw their wallet."
     assert 0 < proven.restore_seconds < sum(each.seconds for each in proven.findings) < 20

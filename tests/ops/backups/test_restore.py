@@ -11,13 +11,15 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from advancia import audit
 from advancia.app import create_app
 from advancia.config import ROOT, load_settings
+from advancia.core import alarms, outbox
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
+from advancia.core.jobs import Job
 from advancia.ledger import check, seals
 from advancia.ops import lockdown
 from advancia.ops.backups.models import Backup, BackupProof, ProofState, State, Why
@@ -28,6 +30,7 @@ from tests.support.pages import InProcess, Page, adopt_session, sign_in
 from tests.support.people import new_customer, new_staff
 from tests.support.saved import Saved, save
 from tests.support.servers import eventually
+from tests.support.work import work_off
 
 
 class Shop(Saved):
@@ -148,6 +151,22 @@ def test_a_restore_brings_the_books_back_and_everything_goes_on(shop):
     assert shop.restore(safety, *shop.yes).exit_code == 0
     assert shop.balances() == ["70.00 USD", "30.00 USD"]
     assert len(shop.safety_backups()) == 2
+
+
+def test_the_work_that_made_the_backup_is_not_taken_up_again(shop):
+    with shop.app.app_context(), unit_of_work() as session:
+        outbox.put(session, Job.BACK_UP)
+    work_off(shop.app)
+    with shop.app.app_context():
+        shop.name = db.session.scalars(select(Backup.name).order_by(Backup.id.desc())).first()
+        before = db.session.scalar(select(func.count()).select_from(Backup))
+    shop.believe()
+    assert shop.restore(shop.name, *shop.yes).exit_code == 0
+
+    work_off(shop.app)
+    with shop.app.app_context():
+        assert db.session.scalar(select(func.count()).select_from(Backup)) == before + 1  # the safety one
+        assert alarms.open_alarms(db.session()) == []
 
 
 def test_a_backup_that_does_not_prove_is_not_restored(unproven):
