@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import delete, func, select, update
 
 from advancia.audit import records_of
+from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.core.outbox import OutboxRow
 from advancia.ops.backups import running
@@ -126,3 +128,59 @@ def test_where_nobody_could_open_one_the_page_says_what_to_set(app, owner_page, 
 @pytest.mark.parametrize("number", ["0", "999999999999", str(2**63)])
 def test_a_backup_that_is_not_there_is_said_to_be_not_there(owner_page, number):
     assert owner_page.get(f"/admin/backups/{number}").status == 404
+
+
+@pytest.fixture
+def old_ones(app):
+    """Fifteen backups of long ago, of which one is too many. What other tests made is out of the way meanwhile."""
+    begun = utcnow() - timedelta(days=90)
+    with app.app_context(), unit_of_work() as session:
+        others = session.scalars(select(Backup.id).where(Backup.state == State.DONE)).all()
+        failed = {"state": State.FAILED, "failure": "Out of the way.", "proof_identity": None}
+        session.execute(update(Backup).where(Backup.id.in_(others)).values(failed))
+        made = [
+            Backup(
+                name=running.new_name(begun + timedelta(hours=hour)),
+                begun_at=begun + timedelta(hours=hour),
+                finished_at=begun,
+                state=State.DONE,
+                why=Why.DAILY,
+                target=app.extensions["settings"].backups.target,
+                stored_bytes=6,
+                sha256="00" * 32,
+                manifest={"format": 1},
+            )
+            for hour in range(15)
+        ]
+        session.add_all(made)
+        names = [each.name for each in made]
+    yield names
+    with app.app_context(), unit_of_work() as session:
+        session.execute(delete(Backup).where(Backup.name.in_(names)))
+
+
+def test_an_owner_sees_what_would_go_and_has_it_pruned(app, owner_page, work, old_ones):
+    shown = owner_page.get("/admin/backups/pruning")
+    assert old_ones[0] in shown.text
+    assert old_ones[1] not in shown.text
+
+    owner_page.submit("/admin/backups/pruning", reason=REASON)
+    work()
+
+    assert "Nothing is old enough" in owner_page.get("/admin/backups/pruning").text
+    with app.app_context():
+        states = dict(
+            db.session.execute(select(Backup.name, Backup.state).where(Backup.name.in_(old_ones))).all()
+        )
+        asked = records_of(db.session(), kind="backup", id="all", limit=1)
+    assert states.pop(old_ones[0]) == State.PRUNED
+    assert set(states.values()) == {State.DONE}
+    assert (asked[0].action, asked[0].reason) == ("backup.prune_asked", REASON)
+    assert owner_page.get(f"/admin/backups/{newest(app).id}").status == 200  # though its manifest says little
+
+
+def test_nothing_is_pruned_without_a_reason(owner_page, old_ones):
+    refused = owner_page.submit("/admin/backups/pruning", reason="")
+
+    assert refused.status == 422
+    assert "Say why" in refused.one("#reason-error").text

@@ -156,6 +156,8 @@ MAY = {
         GET /admin/backups/
         GET /admin/backups/new
         POST /admin/backups/new
+        GET /admin/backups/pruning
+        POST /admin/backups/pruning
         GET /admin/backups/<int:backup_id>
         GET /admin/proofs/new/<int:backup_id>
         POST /admin/proofs/new/<int:backup_id>
@@ -217,6 +219,8 @@ FRESH = {
     "POST /settings/sessions/others/end",
     "GET /admin/backups/new",
     "POST /admin/backups/new",
+    "GET /admin/backups/pruning",
+    "POST /admin/backups/pruning",
     "GET /admin/proofs/new/<int:backup_id>",
     "POST /admin/proofs/new/<int:backup_id>",
     "GET /admin/lockdown/",

@@ -14,6 +14,7 @@ from advancia.core.errors import DomainError, NotFound
 from advancia.core.permissions import Permission
 from advancia.identity import queries as people
 from advancia.ops.backups import manifest, queries, services
+from advancia.ops.backups import prune as pruned
 from advancia.ops.backups.errors import BackupTrouble, BadManifest, NoSuchBackup
 from advancia.ops.backups.models import Backup, Why
 from advancia.ops.backups.services import AskedBefore
@@ -76,6 +77,28 @@ def create() -> ResponseReturnValue:
     return see_other(url_for(".show", backup_id=backup_id))
 
 
+@bp.get("/pruning")
+@staff_required(Permission.BACKUPS)
+@confirmed
+def pruning() -> ResponseReturnValue:
+    return _pruning_page(ReasonForm())
+
+
+@bp.post("/pruning")
+@staff_required(Permission.BACKUPS)
+@confirmed
+@checked_by_its_form
+def prune() -> ResponseReturnValue:
+    """Have the worker take away what is old enough; what goes is decided when it does."""
+    form = ReasonForm()
+    if not form.validate_on_submit():
+        return _pruning_page(form, status=422)
+    with unit_of_work() as session:
+        services.ask_to_prune(session, actor=current_actor(), reason=entered(form.reason))
+    flash("Asked. What goes is shown as pruned in a moment.", "success")
+    return see_other(url_for(".index"))
+
+
 @bp.get("/<int:backup_id>")
 @staff_required(Permission.BACKUPS)
 def show(backup_id: int) -> ResponseReturnValue:
@@ -124,6 +147,11 @@ def _obstacle() -> str | None:
     except BackupTrouble as trouble:
         return str(trouble)
     return None
+
+
+def _pruning_page(form: ReasonForm, status: int = 200) -> ResponseReturnValue:
+    due = pruned.prune(current_app.extensions["settings"], dry_run=True)
+    return render("admin/backups/pruning.html", status=status, form=form, due=due)
 
 
 def _form_page(form: ReasonForm, status: int = 200) -> ResponseReturnValue:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import func, update
 
+from advancia import audit
 from advancia.config import Settings
 from advancia.core import log
 from advancia.core.clock import utcnow
@@ -66,5 +67,7 @@ def _prune(settings: Settings, backup_id: int, name: str, target: str) -> bool:
             .where(Backup.id == backup_id, Backup.state == State.DONE)
             .values(state=State.PRUNED, pruned_at=func.now(), proof_identity=None)
         )
+        after = {"name": name, "parts_left": not taken}
+        audit.record_of_system(session, action="backup.pruned", kind="backup", id=backup_id, after=after)
     _log.info("backup_pruned", backup=name, parts_left=not taken)
     return taken

@@ -42,6 +42,12 @@ def forget_lost(settings: Settings) -> None:
         pass
 
 
+def ask_to_prune(session: Session, *, actor: Actor, reason: str) -> None:
+    """Have the worker prune now, as the clock has it done each night. The caller's unit of work commits."""
+    outbox.put(session, Job.PRUNE_BACKUPS)
+    audit.record(session, actor, action="backup.prune_asked", kind="backup", id="all", reason=reason)
+
+
 def ask(session: Session, *, actor: Actor, settings: Settings, reason: str) -> int:
     """Have the worker make a backup; return the id of its row, which waits.
 

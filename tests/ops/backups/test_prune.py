@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from advancia import audit
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.ops.backups import prune, queries, running
@@ -61,6 +62,8 @@ def test_those_older_than_30_days_go_with_their_parts_and_leave_their_rows(produ
     rows = db.session.scalars(select(Backup).where(Backup.name.in_(gone))).all()
     assert {each.state for each in rows} == {State.PRUNED}
     assert all(each.pruned_at for each in rows)
+    (line,) = audit.records_of(db.session(), kind="backup", id=rows[0].id, limit=5)
+    assert (line.action, line.after["name"]) == ("backup.pruned", rows[0].name)
 
 
 def test_the_newest_14_stay_however_old_they_are(product, old):
