@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from advancia.core.jobs import Job
 from advancia.ledger import check
-from advancia.ledger.report import Difference, LedgerReport
+from advancia.ledger.report import NAMED_AT_MOST, Difference, LedgerReport
 from advancia.reconciliation import inside_sql as sql
 from advancia.reconciliation.found import Found, Kind, Side, Tally
 
@@ -93,14 +93,11 @@ Progress = Callable[[str, int, int], None]  # the words of a check, how many are
 
 @dataclass(frozen=True)
 class Looked:
-    """What one check came to: at most `KEPT_AT_MOST` of its differences, and all of them counted."""
+    """What one check came to; `is_whole` is false when it names only some of its differences."""
 
     tally: Tally
     found: Sequence[Found]
-
-    @property
-    def is_whole(self) -> bool:
-        return len(self.found) == self.tally.differing
+    is_whole: bool
 
 
 def look(session: Session, *, seal_keys: SealKeys | None, progress: Progress) -> Iterator[Looked]:
@@ -127,7 +124,7 @@ def _looked(check: Check, session: Session) -> Looked:
         compared=check.count(session),
         differing=differing,
     )
-    return Looked(tally, found)
+    return Looked(tally, found, is_whole=differing == len(found))
 
 
 def _of_ledger(report: LedgerReport) -> Looked:
@@ -139,7 +136,7 @@ def _of_ledger(report: LedgerReport) -> Looked:
         compared=report.entries,
         differing=len(found),
     )
-    return Looked(tally, list(found.values()))
+    return Looked(tally, list(found.values()), is_whole=len(report.differences) < NAMED_AT_MOST)
 
 
 def _of_difference(told: Difference) -> Found:

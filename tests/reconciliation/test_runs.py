@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
 
 from advancia.core import alarms
 from advancia.core.clock import utcnow
@@ -41,6 +44,18 @@ def open_ones():
 
 def sounding():
     return {each.what for each in alarms.open_alarms(db.session())}
+
+
+def wait_until_somebody_waits(scratch, seconds=10):
+    waiting = (
+        "select count(*) from pg_locks join pg_stat_activity using (pid)"
+        " where not granted and datname = current_database()"
+    )
+    until = time.monotonic() + seconds
+    with scratch.owner() as owner:
+        while owner.execute(waiting).fetchone() == (0,):
+            assert time.monotonic() < until, "nobody waits for a lock"
+            owner.rollback()
 
 
 def decide(action, actor, **words):
@@ -230,6 +245,33 @@ def test_nobody_signs_off_what_they_asked_for_or_resolved_in_and_the_database_ho
                 f" resolved_by = {owner.user_id} where id = {second.id}"
             )
         )
+
+
+def test_who_resolves_and_signs_off_at_the_same_moment_does_only_one_of_them(app):
+    admin = app.staff[1]
+    run = reconcile(Provider(a_difference()))
+    (one,) = open_ones()
+    db.session.rollback()
+    scratch = app.house.scratch
+    with scratch.session() as resolving, scratch.session() as signing, ThreadPoolExecutor(1) as thread:
+        resolving.execute(
+            text(
+                "update reconciliation_difference set state = 'resolved', reason = 'x', closed_at = now(),"
+                f" resolved_by = {admin.user_id} where id = {one.id}"
+            )
+        )
+        signed = thread.submit(
+            lambda: signing.execute(
+                text(
+                    f"update reconciliation_run set signed_off_by = {admin.user_id}, signed_off_at = now(), note = 'x'"
+                    f" where id = {run.id}"
+                )
+            )
+        )
+        wait_until_somebody_waits(scratch)
+        resolving.commit()
+        with pytest.raises(DBAPIError, match="does not sign off"):
+            signed.result()
 
 
 def test_a_difference_is_given_only_to_staff_who_may_reconcile_and_only_while_it_is_open(app):
