@@ -26,7 +26,7 @@ WHY = {
         "*.env.example",
         "Basic Auth Credentials",
     ): "an address to be filled in, whose password is the word for one",
-    ("advancia/config.py", "Basic Auth Credentials"): "an example in the text of an error",
+    ("advancia/config/servers.py", "Basic Auth Credentials"): "an example in the text of an error",
     ("migrations/env.py", "Basic Auth Credentials"): "an example in the text of an error",
     ("advancia/providers/mail.py", "Basic Auth Credentials"): "an example in a docstring",
     ("advancia/core/jobs.py", KEYWORDS): "the name of a job",
