@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
@@ -16,8 +17,8 @@ from advancia.core.db import db, unit_of_work
 from advancia.reconciliation import queries, runner, runs
 from advancia.reconciliation.errors import AlreadyRunning
 from advancia.reconciliation.found import Outside
-from advancia.reconciliation.queries import DifferenceRow, Shown, Wanted
 from advancia.reconciliation.runs import Window
+from advancia.reconciliation.shown import DifferenceRow, Shown, Wanted
 from advancia.reconciliation.sides import sides_of
 
 CODES = {"matched": 0, "differs": 1}
@@ -118,31 +119,14 @@ def _told(shown: Shown) -> dict[str, Any]:
         "passed": shown.passed,
         "alarms": list(shown.alarms),
         "failure": shown.failure,
-        "checks": [
-            {
-                "side": each.side,
-                "check": each.check,
-                "provider": each.provider,
-                "words": each.words,
-                "compared": each.compared,
-                "differing": each.differing,
-                "alarm": each.alarm,
-            }
-            for each in shown.checks
-        ],
-        "differences": [
-            {
-                "id": each.id,
-                "check": each.check,
-                "kind": each.kind,
-                "provider": each.provider,
-                "words": each.words,
-                "ours": each.our_ref,
-                "theirs": each.their_ref,
-            }
-            for each in _differences(shown)
-        ],
+        "checks": [asdict(each) for each in shown.checks],
+        "differences": [_told_of(each) for each in _differences(shown)],
     }
+
+
+def _told_of(one: DifferenceRow) -> dict[str, Any]:
+    told = {name: getattr(one, name) for name in ("id", "check", "kind", "provider", "words", "state")}
+    return {**told, "ours": one.our_ref, "theirs": one.their_ref}
 
 
 def _differences(shown: Shown) -> list[DifferenceRow]:

@@ -11,7 +11,7 @@ from advancia.core.db import Session
 from advancia.core.money import Money
 from advancia.reconciliation.errors import NothingToPost, SameAccount
 from advancia.reconciliation.found import Kind, Side
-from advancia.reconciliation.queries import DifferenceRow
+from advancia.reconciliation.shown import DifferenceRow
 
 SUSPENSE, FEES, TREASURY = "suspense", "fees", "treasury"
 CLEARING = "clearing."

@@ -8,7 +8,7 @@ from advancia import ledger
 from advancia.core.db import db
 from advancia.reconciliation import queries
 from advancia.reconciliation.found import Kind
-from advancia.reconciliation.queries import Wanted
+from advancia.reconciliation.shown import Wanted
 from tests.reconciliation import provider
 from tests.reconciliation.provider import Provider, a_difference
 from tests.support.pages import InProcess, Page, adopt_session

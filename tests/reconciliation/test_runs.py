@@ -27,7 +27,7 @@ from advancia.reconciliation.errors import (
     SignedOffByYou,
 )
 from advancia.reconciliation.found import Kind
-from advancia.reconciliation.queries import Wanted
+from advancia.reconciliation.shown import Wanted
 from tests.reconciliation.provider import Provider, a_difference, reconcile
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
@@ -15,14 +17,14 @@ from advancia.admin.reconciliation.forms import (
     DifferenceFilters,
 )
 from advancia.admin.reconciliation.links import links_of
-from advancia.core.db import db, in_unit_of_work
+from advancia.core.db import Session, db, in_unit_of_work
 from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
 from advancia.reconciliation import corrections, deciding, queries
 from advancia.reconciliation.corrections import Correction
 from advancia.reconciliation.errors import AlreadyClosed
 from advancia.reconciliation.inside import WORDS
-from advancia.reconciliation.queries import DifferenceRow, Wanted
+from advancia.reconciliation.shown import DifferenceRow, Wanted, money_of
 from advancia.web.access import confirmed, current_actor, may, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
@@ -71,17 +73,13 @@ def assign(difference_id: int) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(row, ReasonForm(), assignment=form, status=422)
     actor, user_id = current_actor(), form.chosen
-    db.session.rollback()
-    try:
-        in_unit_of_work(
-            lambda session: deciding.assign(
-                session, actor=actor, difference_id=difference_id, user_id=user_id
-            )
-        )
-    except AlreadyClosed as late:
-        flash(str(late), "info")
-    else:
-        flash("Assigned." if user_id else "Nobody looks after it now.", "success")
+    refusal = _carried_out(
+        lambda session: deciding.assign(session, actor=actor, difference_id=row.id, user_id=user_id),
+        said="Assigned." if user_id else "Nobody looks after it now.",
+    )
+    if refusal:
+        form.refuse(form.user_id, refusal)
+        return _page(row, ReasonForm(), assignment=form, status=422)
     return see_other(url_for(".show", difference_id=difference_id))
 
 
@@ -95,18 +93,13 @@ def explain(difference_id: int) -> ResponseReturnValue:
     if not form.validate_on_submit():
         return _page(row, form, status=422)
     actor, reason = current_actor(), entered(form.reason)
-    db.session.rollback()
-    try:
-        in_unit_of_work(
-            lambda session: deciding.explain(session, actor=actor, difference_id=difference_id, reason=reason)
-        )
-    except AlreadyClosed as late:
-        flash(str(late), "info")
-    except DomainError as refusal:
-        form.refuse(form.reason, str(refusal))
+    refusal = _carried_out(
+        lambda session: deciding.explain(session, actor=actor, difference_id=row.id, reason=reason),
+        said="Resolved.",
+    )
+    if refusal:
+        form.refuse(form.reason, refusal)
         return _page(row, form, status=422)
-    else:
-        flash("Resolved.", "success")
     return see_other(url_for(".show", difference_id=difference_id))
 
 
@@ -133,27 +126,35 @@ def post(difference_id: int) -> ResponseReturnValue:
     form = CorrectionForm(corrections.purposes(db.session()))
     if not form.validate_on_submit():
         return _corrected(row, form, status=422)
-    db.session.rollback()
-    try:
-        _post(row, form)
-    except AlreadyClosed as late:
-        flash(str(late), "info")
-    except DomainError as refusal:
-        form.refuse(form.reason, str(refusal))
+    actor, reason = current_actor(), entered(form.reason)
+    refusal = _carried_out(
+        lambda session: deciding.post(
+            session, actor=actor, difference_id=row.id, correction=_asked_for(row, form), reason=reason
+        ),
+        said="Posted, and resolved.",
+    )
+    if refusal:
+        form.refuse(form.reason, refusal)
         return _corrected(row, form, status=422)
-    else:
-        flash("Posted, and resolved.", "success")
     return see_other(url_for(".show", difference_id=difference_id))
 
 
-def _post(row: DifferenceRow, form: CorrectionForm) -> None:
-    actor, reason = current_actor(), entered(form.reason)
-    correction = corrections.chosen(row, source=form.source.data, destination=form.destination.data)
-    in_unit_of_work(
-        lambda session: deciding.post(
-            session, actor=actor, difference_id=row.id, correction=correction, reason=reason
-        )
-    )
+def _carried_out(action: Callable[[Session], object], *, said: str) -> str:
+    """Do it and say so, or that somebody else was quicker; give the refusal for the form, if there is one."""
+    db.session.rollback()
+    try:
+        in_unit_of_work(action)
+    except AlreadyClosed as late:
+        flash(str(late), "info")
+    except DomainError as refusal:
+        return str(refusal)
+    else:
+        flash(said, "success")
+    return ""
+
+
+def _asked_for(row: DifferenceRow, form: CorrectionForm) -> Correction:
+    return corrections.chosen(row, source=form.source.data, destination=form.destination.data)
 
 
 def _corrected(row: DifferenceRow, form: CorrectionForm, *, status: int) -> ResponseReturnValue:
@@ -202,7 +203,7 @@ def _page(
         links=links_of(session, row),
         runs=queries.runs_that_saw(session, row.id, limit=SHOWN_RUNS),
         check_words=WORDS,
-        money_of=queries.money_of,
+        money_of=money_of,
         correction=corrections.proposed(row),
         can_be_posted=corrections.amount_of(row) is not None,
         lines=audit.records_of(session, kind="difference", id=row.id, limit=SHOWN_LINES)

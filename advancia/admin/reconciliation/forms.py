@@ -11,7 +11,7 @@ from advancia.admin.forms import LONGEST_REASON, ReasonForm, on_one_line
 from advancia.admin.lists import PROVIDERS, Filters
 from advancia.admin.parties import house_words
 from advancia.reconciliation.inside import WORDS
-from advancia.reconciliation.queries import KIND_WORDS, Colleague
+from advancia.reconciliation.shown import KIND_WORDS, Colleague
 from advancia.web.forms import Form, options
 
 NOBODY = ""

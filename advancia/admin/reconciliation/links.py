@@ -12,7 +12,7 @@ from sqlalchemy import select
 from advancia import ledger
 from advancia.core.db import Session
 from advancia.payments.models import Deposit, Refund
-from advancia.reconciliation.queries import DifferenceRow
+from advancia.reconciliation.shown import DifferenceRow
 
 _TRANSACTION = re.compile(r"transaction (\d{1,18})\b")
 

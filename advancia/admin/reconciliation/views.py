@@ -13,7 +13,7 @@ from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
 from advancia.reconciliation import deciding, keeping, queries, runs
 from advancia.reconciliation.errors import AlreadyRunning, AlreadySignedOff
-from advancia.reconciliation.queries import DifferenceRow, Shown
+from advancia.reconciliation.shown import DifferenceRow, Shown
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
