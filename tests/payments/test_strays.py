@@ -18,7 +18,7 @@ from advancia.core.money import Money, asset
 from advancia.payments.errors import AlreadyDecided
 from advancia.payments.models import StrayPayment
 from advancia.payments.strays import services as strays
-from tests.payments.test_any_order import House
+from tests.payments.test_any_order import COIN_FEE, House
 from tests.support.payments import SECRET, pass_on
 from tests.support.people import new_staff
 
@@ -48,6 +48,15 @@ def tell_all(page, sandbox, work_through):
         work_through()
 
     return tell
+
+
+def lying(amount, *, fee):
+    """What lies in suspense of a card payment, and at the provider, who has kept 2.9 % and 0.30."""
+    return {
+        ("suspense", "USD"): amount,
+        ("clearing.sandbox", "USD"): -amount + fee,
+        ("fees", "USD"): -fee,
+    }
 
 
 def stray_of(app, payment_id):
@@ -82,7 +91,7 @@ def test_a_payment_begun_elsewhere_goes_into_suspense_once(app, sandbox, house, 
     stray = stray_of(app, payment)
     assert (stray.state, stray.amount, stray.asset) == ("open", 2500, "USD")
     assert "no checkout of ours" in stray.reason
-    assert house.changes == {("suspense", "USD"): 25_00, ("clearing.sandbox", "USD"): -25_00}
+    assert house.changes == lying(25_00, fee=1_03)
     books.prove()
 
 
@@ -106,7 +115,7 @@ def test_a_checkout_of_no_deposit_is_parked_and_its_money_is_not_lost(
 
     intent = sandbox.cards.checkouts.page(deposit.checkout_id)["payment_intent"]
     assert stray_of(app, intent).amount == 4000
-    assert house.changes == {("suspense", "USD"): 40_00, ("clearing.sandbox", "USD"): -40_00}
+    assert house.changes == lying(40_00, fee=1_46)
     assert newest_event(app).state == "parked"
     assert (
         "put into suspense" in newest_event(app).outcome or "in suspense already" in newest_event(app).outcome
@@ -131,14 +140,14 @@ def test_a_payment_for_a_suspended_account_waits_and_is_never_credited_beside_it
             services.replay(session, event_id=row.id)
     tell_all()
     assert books.entry_count(amara) == 0
-    assert house.changes == {("suspense", "USD"): 40_00, ("clearing.sandbox", "USD"): -40_00}
+    assert house.changes == lying(40_00, fee=1_46)
 
     stray = stray_of(app, sandbox.cards.checkouts.page(deposit.checkout_id)["payment_intent"])
     with app.app_context(), unit_of_work() as session:
         strays.credit(session, actor=finance, stray_id=stray.id, user_id=amara.id, reason="Reinstated")
     tell_all()
     assert str(books.available(amara)) == "40.00 USD"
-    assert house.changes == {("clearing.sandbox", "USD"): -40_00}
+    assert house.changes == {("clearing.sandbox", "USD"): -40_00 + 1_46, ("fees", "USD"): -1_46}
 
 
 def test_the_customer_is_told_that_somebody_looks_at_it(app, begun, sandbox, amara, page_of, tell_all):
@@ -219,4 +228,8 @@ def test_an_invoice_of_no_deposit_goes_into_suspense(app, sandbox, house, tell_a
     tell_all()
 
     assert stray_of(app, invoice["id"]).amount == 1_000_000
-    assert house.changes == {("suspense", "BTC"): 1_000_000, ("clearing.sandbox_crypto", "BTC"): -1_000_000}
+    assert house.changes == {
+        ("suspense", "BTC"): 1_000_000,
+        ("clearing.sandbox_crypto", "BTC"): -1_000_000 + COIN_FEE,
+        ("fees", "BTC"): -COIN_FEE,
+    }
