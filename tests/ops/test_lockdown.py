@@ -161,6 +161,12 @@ def test_work_that_moves_money_waits_and_no_try_of_it_is_spent(app, paused, work
             session.execute(text("delete from outbox where id = :id"), {"id": row.id})
 
 
+def test_of_every_job_it_is_said_whether_it_waits():
+    assert set(Job) - rows.GOES_ON == {
+        Job.APPLY_WEBHOOK, Job.EXPIRE_DEPOSITS, Job.BOOK_FEE, Job.SEND_REFUND, Job.CHASE_PAYMENTS
+    }  # fmt: skip
+
+
 def test_letters_go_on_but_nothing_does_while_the_database_is_replaced():
     paused = Lockdown(None, REASON, None, is_total=False)
     replaced = Lockdown(None, REASON, None, is_total=True)

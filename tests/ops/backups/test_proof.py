@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pyrage
 import pytest
+from flask_migrate import upgrade
 from sqlalchemy import select
 
 from advancia.core import alarms, outbox
@@ -297,6 +298,23 @@ def test_there_is_nothing_to_prove_without_a_backup(scratch):
 
     assert told.exit_code == 2
     assert "There is no backup yet" in told.output
+
+
+@pytest.mark.slow
+def test_a_backup_of_an_older_schema_is_brought_up_to_date_in_the_copy(scratch):
+    servers = scratch.servers
+    servers.postgres.drop_database(scratch.name)
+    servers.postgres.create_database(scratch.name, owner="advancia_owner")
+    with saved(scratch, backup=False) as older:
+        with older.app.app_context():
+            upgrade(revision="0019_launch")
+        older.name = save(older)
+        found = older.prove()
+
+    assert found.passed, found.reason
+    told = {each.name: each.words for each in found.findings}
+    assert told["The schema comes up to date"].startswith("Brought from 0019_launch to ")
+    assert told["A person signs in"].startswith("Proof of a Backup signed in")
 
 
 @pytest.mark.slow
