@@ -91,7 +91,7 @@ def test_a_payment_begun_elsewhere_goes_into_suspense_once(app, sandbox, house, 
     stray = stray_of(app, payment)
     assert (stray.state, stray.amount, stray.asset) == ("open", 2500, "USD")
     assert "no checkout of ours" in stray.reason
-    assert house.changes == lying(25_00, fee=1_03)
+    assert house.changes == lying(25_00, fee=1_02)
     books.prove()
 
 
