@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from flask import Flask, current_app
 from redis import RedisError
-from sqlalchemy import text
+from sqlalchemy import func, select
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from advancia.core.db import Session, db
@@ -120,7 +120,7 @@ def health() -> Health:
 def _note(found: dict[str, Part], look: Callable[[Session], Iterable[Part]], session: Session) -> bool:
     """Note what the look finds; false when there is no use in asking the database for more."""
     try:
-        session.execute(text(f"SET LOCAL statement_timeout = {int(PART_SECONDS * 1000)}"))
+        session.execute(select(func.set_config("statement_timeout", f"{int(PART_SECONDS * 1000)}ms", True)))
         found.update({part.key: part for part in look(session)})
         session.rollback()
     except SQLAlchemyError as trouble:

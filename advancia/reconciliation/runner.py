@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from sqlalchemy import Engine, text, update
+from sqlalchemy import Engine, func, select, text, update
 from sqlalchemy.orm import Session
 
 from advancia.core import log
@@ -58,7 +58,7 @@ def _look_inside(engine: Engine, run_id: int, seal_keys: SealKeys | None) -> Non
     with Session(engine) as snapshot:
         snapshot.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         snapshot.execute(text("set transaction read only"))
-        snapshot.execute(text(f"set local work_mem = '{WORK_MEM}'"))
+        snapshot.execute(select(func.set_config("work_mem", WORK_MEM, True)))
         at = snapshot.scalar(text("select now()"))
         looked = list(inside.look(snapshot, seal_keys=seal_keys, progress=say))
     with unit_of_work() as session:
