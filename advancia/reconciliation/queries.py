@@ -130,6 +130,7 @@ def open_in(session: Session, run_id: int) -> int:
 
 def _conditions(wanted: Wanted) -> list[ColumnElement[bool]]:
     asked = (
+        (Difference.side, wanted.side),
         (Difference.kind, wanted.kind),
         (Difference.check, wanted.check),
         (Difference.provider, wanted.provider),

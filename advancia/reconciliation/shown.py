@@ -217,6 +217,7 @@ class Wanted:
     """Which differences a list shows; `None` means all. The state "unresolved" is open or assigned."""
 
     run_id: int | None = None
+    side: str | None = None
     state: str | None = None
     kind: str | None = None
     check: str | None = None

@@ -7,7 +7,7 @@ import pytest
 from advancia import ledger
 from advancia.core.db import db
 from advancia.reconciliation import queries
-from advancia.reconciliation.found import Kind
+from advancia.reconciliation.found import Kind, Side
 from advancia.reconciliation.shown import Wanted
 from tests.reconciliation import provider
 from tests.reconciliation.provider import Provider, a_difference
@@ -126,6 +126,27 @@ def test_what_differs_is_listed_with_both_amounts_and_found_by_its_kind(app, fin
     assert "Missing in our books" in finance.get(f"{HERE}differences/?state=unresolved&provider=sandbox").text
     assert "Nothing fits" in finance.get(f"{HERE}{run.id}?state=resolved").text
     assert shown.all("a[href*='check=payments']")
+
+
+def test_what_both_sides_check_under_one_name_is_told_apart(finance, reconcile):
+    run = reconcile(
+        Provider(
+            a_difference("one", check="refunds", kind=Kind.AMOUNT),
+            a_difference("two", check="refunds", side=Side.INSIDE, provider=None, their_ref="=1+1"),
+        )
+    )
+    rows = finance.get(f"{HERE}{run.id}?side=inside&check=refunds").all("#results tbody tr")
+    assert len(rows) == 1
+    assert "Missing in our books" in rows[0].text
+
+    file = finance.get(f"{HERE}{run.id}/differences.csv?check=refunds")
+    lines = file.html.splitlines()
+    assert file.headers["Content-Type"].startswith("text/csv")
+    assert (len(lines), "'=1+1" in file.html) == (3, True)
+    assert ",USD,,12.00," in lines[1]
+    assert lines[0].startswith("id,state,kind,side,check,provider")
+    only = finance.get(f"{HERE}{run.id}?side=outside").one("a[href*='.csv']")["href"]
+    assert len(finance.get(only).html.splitlines()) == 2
 
 
 def test_a_difference_is_assigned_and_explained_with_a_reason_once(app, finance, reconcile, the_difference):

@@ -187,6 +187,7 @@ MAY = {
         GET /admin/reconciliation/
         POST /admin/reconciliation/
         GET /admin/reconciliation/<int:run_id>
+        GET /admin/reconciliation/<int:run_id>/differences.csv
         POST /admin/reconciliation/<int:run_id>/sign-off
         GET /admin/reconciliation/differences/
         GET /admin/reconciliation/differences/<int:difference_id>

@@ -23,6 +23,7 @@ from advancia.core.permissions import Permission
 from advancia.reconciliation import corrections, deciding, queries
 from advancia.reconciliation.corrections import Correction
 from advancia.reconciliation.errors import AlreadyClosed
+from advancia.reconciliation.found import Side
 from advancia.reconciliation.inside import WORDS
 from advancia.reconciliation.shown import DifferenceRow, Wanted, money_of
 from advancia.web.access import confirmed, current_actor, may, staff_required
@@ -40,6 +41,7 @@ def wanted(form: DifferenceFilters, *, run_id: int | None = None) -> Wanted:
     """What the filters ask for, of one run or of all."""
     return Wanted(
         run_id=run_id,
+        side=form.good("side"),
         state=form.good("state"),
         kind=form.good("kind"),
         check=form.good("check"),
@@ -202,7 +204,7 @@ def _page(
         items=queries.items_of(session, row),
         links=links_of(session, row),
         runs=queries.runs_that_saw(session, row.id, limit=SHOWN_RUNS),
-        check_words=WORDS,
+        check_words=WORDS.get(row.check) if row.side == Side.INSIDE else None,
         money_of=money_of,
         correction=corrections.proposed(row),
         can_be_posted=corrections.amount_of(row) is not None,

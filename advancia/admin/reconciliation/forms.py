@@ -10,11 +10,16 @@ from wtforms.validators import Length
 from advancia.admin.forms import LONGEST_REASON, ReasonForm, on_one_line
 from advancia.admin.lists import PROVIDERS, Filters
 from advancia.admin.parties import house_words
-from advancia.reconciliation.inside import WORDS
+from advancia.reconciliation import inside, matching
 from advancia.reconciliation.shown import KIND_WORDS, Colleague
 from advancia.web.forms import Form, options
 
 NOBODY = ""
+# Some checks of both sides have one name; what differs is told apart by the side.
+CHECKS = {
+    name: name.replace("_", " ").capitalize()
+    for name in sorted({*inside.WORDS, *matching.CHECKS.values(), matching.BALANCE})
+}
 
 
 class RunFilters(Filters):
@@ -45,13 +50,14 @@ class DifferenceFilters(Filters):
             ("passed", "Passed by itself"),
         ),
     )
+    side = SelectField(
+        "Against",
+        default="",
+        choices=options(("", "All"), ("outside", "A provider"), ("inside", "Our own books")),
+    )
     kind = SelectField("What", default="", choices=options(("", "All"), *KIND_WORDS.items()))
     provider = SelectField("Provider", default="", choices=PROVIDERS)
-    check = SelectField("Check", default="", validate_choice=False)
-
-    def __init__(self, *args: object, checks: Sequence[tuple[str, str]] = (), **more: object) -> None:
-        super().__init__(*args, **more)
-        self.check.choices = options(("", "All"), *(checks or WORDS.items()))
+    check = SelectField("Check", default="", choices=options(("", "All"), *CHECKS.items()))
 
 
 class AssignmentForm(Form):

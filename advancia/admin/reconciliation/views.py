@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
+from advancia.admin import sheets
 from advancia.admin.lists import PAGE_SIZE, Listing, before_here, listed
 from advancia.admin.reconciliation import differences
 from advancia.admin.reconciliation.forms import DifferenceFilters, RunFilters, SignOffForm
@@ -18,6 +21,13 @@ from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other, tagged, unchanged
+from advancia.web.limits import limiter
+
+LONGEST_FILE = 50_000
+HEADING = (
+    "id", "state", "kind", "side", "check", "provider", "our_ref", "their_ref", "asset", "our_amount", "their_amount",
+    "happened_at", "found_at", "words", "holder", "resolver", "reason", "posting",
+)  # fmt: skip
 
 bp = Blueprint("reconciliation", __name__, url_prefix="/reconciliation")
 bp.register_blueprint(differences.bp)
@@ -61,6 +71,17 @@ def show(run_id: int) -> ResponseReturnValue:
     return tagged(_page(run, SignOffForm()), run.version)
 
 
+@bp.get("/<int:run_id>/differences.csv")
+@staff_required(Permission.RECONCILE)
+@limiter.limit("10 per minute")
+def file(run_id: int) -> ResponseReturnValue:
+    run = queries.run(db.session(), run_id)
+    form = DifferenceFilters(formdata=request.args)
+    form.validate()
+    rows = queries.differences(db.session(), differences.wanted(form, run_id=run.id), limit=LONGEST_FILE)
+    return sheets.download(f"reconciliation-{run.id}.csv", HEADING, map(_cells, rows))
+
+
 @bp.post("/<int:run_id>/sign-off")
 @staff_required(Permission.RECONCILE)
 @confirmed
@@ -83,11 +104,18 @@ def sign_off(run_id: int) -> ResponseReturnValue:
     return see_other(url_for(".show", run_id=run_id))
 
 
+def _cells(row: DifferenceRow) -> list[object]:
+    """A line of the file: amounts as a spreadsheet takes them, with all decimals of the asset."""
+    cells = {name: getattr(row, name) for name in HEADING}
+    for name, money in (("our_amount", row.ours), ("their_amount", row.theirs)):
+        if money is not None:
+            cells[name] = Decimal(money.minor).scaleb(-money.asset.decimals)
+    return list(cells.values())
+
+
 def _page(run: Shown, form: SignOffForm, status: int = 200) -> Response:
     session = db.session()
-    filters = DifferenceFilters(
-        formdata=request.args, checks=[(each.check, each.words) for each in run.checks]
-    )
+    filters = DifferenceFilters(formdata=request.args)
     filters.validate()
     return render(
         "admin/reconciliation/show.html",
