@@ -29,7 +29,6 @@ from advancia.ops.backups.keys import Identity
 from advancia.ops.backups.models import Backup, BackupProof, ProofState
 from advancia.ops.backups.proof_steps import EXPECTED, STEPS, Step
 from advancia.ops.backups.scratch import NoScratch
-from advancia.ops.backups.stores import store_of
 from advancia.ops.backups.trial import Subject, Trial
 
 ALARM = "backup.proof"
@@ -101,14 +100,12 @@ def prove(
     with _alone(settings), ExitStack() as stack:
         with unit_of_work() as session:
             subject = subjects.find(session, settings, name=name)
-            found = identities or subjects.kept_identity(session, keyring, subject)
             row_id = _begin(session, subject, proof_id)
         trial = Trial(
             settings=settings,
             keyring=keyring,
             subject=subject,
-            store=store_of(settings.backups, target=subject.target, reading=True),
-            identities=found,
+            identities=identities or [],
             begun_at=utcnow(),
             stack=stack,
         )

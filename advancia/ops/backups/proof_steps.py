@@ -17,17 +17,18 @@ from sqlalchemy import Engine, create_engine, select
 from sqlalchemy.orm import Session
 
 from advancia.config import ROOT, sqlalchemy_url
-from advancia.core.db import Model
+from advancia.core.db import Model, db
 from advancia.core.encryption import Keyring, Undecryptable, encrypted_columns
 from advancia.core.errors import in_words
 from advancia.ledger import check
 from advancia.ledger.report import Difference
 from advancia.ops.backups import manifest as manifests
-from advancia.ops.backups import parts, restoring, signing_in
+from advancia.ops.backups import parts, restoring, signing_in, subjects
 from advancia.ops.backups.errors import BackupTrouble, BadSignature, WrongKey
 from advancia.ops.backups.facts import facts_of
 from advancia.ops.backups.scratch import scratch_database
 from advancia.ops.backups.signing_in import SignInFailed
+from advancia.ops.backups.stores import store_of
 from advancia.ops.backups.trial import Trial
 
 NAMED_AT_MOST = 3  # differences, in a reason
@@ -47,6 +48,7 @@ class Step:
 
 
 def parts_are_there(trial: Trial) -> str:
+    trial.found_store = store_of(trial.settings.backups, target=trial.subject.target, reading=True)
     found = manifests.fetch(trial.store, trial.subject.name)
     trial.store.open(manifests.dump_name(trial.subject.name)).close()
     trial.found_manifest = found
@@ -67,12 +69,15 @@ def checksum_agrees(trial: Trial) -> str:
 
 
 def key_opens_it(trial: Trial) -> str:
+    is_given = bool(trial.identities)
+    trial.identities = trial.identities or subjects.kept_identity(db.session(), trial.keyring, trial.subject)
+    db.session.rollback()
     if not trial.identities:
         raise WrongKey(
             "The server can open its newest backup alone. For an older one give the owner's key with --identity-file."
         )
     restoring.check_opens(trial.store, trial.manifest, identities=trial.identities)
-    return "Decrypted with the key that was given."
+    return f"Decrypted with the key that {'was given' if is_given else 'is kept for its proof'}."
 
 
 def version_is_known(trial: Trial) -> str:

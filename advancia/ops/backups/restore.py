@@ -87,9 +87,7 @@ def restore(
     begun = time.monotonic()
     with unit_of_work() as session:
         subject = subjects.find(session, settings, name=name)
-        found = identities or subjects.kept_identity(session, keyring, subject)
-    if not found:
-        raise WrongKey(f"The server cannot open {subject.name}: give the owner's key with --identity-file.")
+    found = identities or _kept(keyring, subject)
     with _alone(settings.database_owner_url):
         _insist_on_proof(settings, keyring, subject, found, say)
         with _closed(settings, subject.name, say):
@@ -105,6 +103,18 @@ def restore(
         told = {"backup": subject.name, "safety": safety}
         audit.record_of_system(session, action="backup.restored", kind="backup", id=subject.name, after=told)
     return Restored(subject.name, safety, entries, time.monotonic() - begun)
+
+
+def _kept(keyring: Keyring, subject: Subject) -> list[Identity]:
+    """The key that is kept for the newest backup. Raises `WrongKey`."""
+    try:
+        found = subjects.kept_identity(db.session(), keyring, subject)
+    except Undecryptable as trouble:
+        raise WrongKey(f"The server cannot open {subject.name}. {trouble}") from None
+    db.session.rollback()
+    if not found:
+        raise WrongKey(f"The server cannot open {subject.name}: give the owner's key with --identity-file.")
+    return found
 
 
 def _insist_on_proof(

@@ -37,10 +37,10 @@ class Trial:
     settings: Settings
     keyring: Keyring
     subject: Subject
-    store: Store
     identities: list[Identity]
     begun_at: datetime
     stack: ExitStack = field(repr=False)  # what is undone at the end, whatever happens
+    found_store: Store | None = None
     found_manifest: Manifest | None = None
     found_scratch: Scratch | None = None
     found_facts: Facts | None = None
@@ -48,6 +48,10 @@ class Trial:
     restore_seconds: float | None = None
     lag_seconds: float | None = None
     entries: int = 0
+
+    @property
+    def store(self) -> Store:
+        return _there(self.found_store)
 
     @property
     def manifest(self) -> Manifest:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pyrage
 import pytest
 from flask_migrate import upgrade
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from advancia.core import alarms, outbox
 from advancia.core.db import db, unit_of_work
@@ -242,6 +242,27 @@ def copy_of(product, scratch):
     scratch.engine.dispose()
     scratch.servers.postgres.drop_database(scratch.name)
     scratch.servers.postgres.create_database(scratch.name, owner="advancia_owner", template=name)
+
+
+def test_a_place_that_is_gone_from_the_settings_is_a_proof_that_failed(product):
+    with product.app.app_context(), unit_of_work() as session:
+        here = update(Backup).where(Backup.name == product.name)
+        session.execute(here.values(target="s3://nobody-has-this/bucket"))
+    try:
+        bucket = {"s3_endpoint": "http://127.0.0.1:9", "s3_key_id": "nobody", "s3_secret": "nothing"}
+        other = replace(product.settings, backups=replace(product.settings.backups, **bucket))
+        moved = Saved(product.app, other, product.name, product.scratch)
+        assert "cannot be reached" in failed(moved, "Both parts are there")
+    finally:
+        with product.app.app_context(), unit_of_work() as session:
+            session.execute(here.values(target=product.settings.backups.target))
+
+
+def test_a_key_that_the_server_cannot_read_any_more_is_told(product):
+    other = Saved(product.app, product.settings, product.name, product.scratch)
+
+    words = failed(other, "A key opens it", keyring=Keyring((("another", bytes(range(32))),)))
+    assert "under the key test, which FIELD_KEYS does not hold" in words
 
 
 def test_a_field_that_no_key_of_ours_opens_is_told(product):
