@@ -63,7 +63,9 @@ def _note(session: Session, place: Place, invoice: Invoice, *, is_done: bool) ->
     if not amount:
         return "has gone before"
     state = "succeeded" if is_done else "pending"
-    refunds.note(session, place, amount=amount, provider_refund_id=_name(session, invoice), state=state)
+    refunds.note(
+        session, place, amount=amount, provider_refund_id=_name(session, place, invoice), state=state
+    )
     return f"refund {state}, made at the provider"
 
 
@@ -74,10 +76,7 @@ def _amount(place: Place) -> Money | None:
     return strays.left(place.stray) if place.stray is not None else None
 
 
-def _name(session: Session, invoice: Invoice) -> str:
+def _name(session: Session, place: Place, invoice: Invoice) -> str:
     """The provider gives refunds no id of their own, so they are counted."""
-    begins = f"{invoice.id}:refund"
-    before = session.scalar(
-        select(func.count()).where(Refund.provider_refund_id.startswith(begins, autoescape=True))
-    )
-    return f"{begins}:{before + 1}" if before else begins
+    before = session.scalar(select(func.count()).select_from(Refund).where(refunds.of_place(place)))
+    return f"{invoice.id}:refund:{before + 1}" if before else f"{invoice.id}:refund"

@@ -11,6 +11,7 @@ from decimal import Decimal
 from uuid import UUID
 
 from sqlalchemy import func, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from advancia import audit
 from advancia.core import outbox
@@ -263,17 +264,19 @@ def locked(session: Session, refund_id: UUID) -> tuple[Refund, Deposit | None, S
 
 def standing(session: Session, place: Place) -> Refund | None:
     """The refund of a payment that goes back whole, locked: one that has not failed."""
-    of_it = (
-        Refund.deposit_id == place.paid_deposit_id
-        if place.paid_deposit_id is not None
-        else Refund.stray_id == (place.stray.id if place.stray else None)
-    )
     return session.scalars(
         select(Refund)
-        .where(of_it, Refund.state != "failed")
+        .where(of_place(place), Refund.state != "failed")
         .with_for_update()
         .execution_options(populate_existing=True)
     ).first()
+
+
+def of_place(place: Place) -> ColumnElement[bool]:
+    """Which refunds are of the payment that lies there."""
+    if place.paid_deposit_id is not None:
+        return Refund.deposit_id == place.paid_deposit_id
+    return Refund.stray_id == (place.stray.id if place.stray else None)
 
 
 def _refundable_place(session: Session, deposit: Deposit, amount: Money, address: str | None) -> Place:
