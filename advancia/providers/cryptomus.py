@@ -14,7 +14,7 @@ import httpx
 
 from advancia.config import Settings
 from advancia.core.money import ASSETS, Asset, Money, asset
-from advancia.providers import php_json
+from advancia.providers import authorities, php_json
 from advancia.providers.breaker import Breaker
 from advancia.providers.cryptomus_events import signature
 from advancia.providers.cryptomus_history import moment_from, movement_from, written_moment
@@ -103,6 +103,7 @@ class CryptoGateway:
         self._client = httpx.Client(
             base_url=api_base or API,
             timeout=httpx.Timeout(read, connect=connect),
+            verify=authorities.known(),
             trust_env=api_base is None,  # the simulation runs on this machine, behind no proxy
         )
 

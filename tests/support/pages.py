@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
+from html import unescape
 from typing import Any, Protocol
 
 import httpx
@@ -28,7 +31,7 @@ class Answer:
     def text(self) -> str:
         return " ".join(self.soup.get_text(" ").split())
 
-    @property
+    @cached_property
     def soup(self) -> BeautifulSoup:
         return BeautifulSoup(self.html, "html.parser")
 
@@ -118,9 +121,16 @@ class Page:
 
     def _seen(self, method: str, path: str, data: Any, headers: dict[str, str]) -> Answer:
         answer = self.transport.send(method, path, data, headers)
-        if found := answer.soup.select_one("input[name=csrf_token]"):
-            self.csrf_token = str(found["value"])
+        if token := _token_in(answer.html):
+            self.csrf_token = token
         return answer
+
+
+def _token_in(page: str) -> str | None:
+    """The CSRF token of the first form that has one, without reading the rest of the page for it."""
+    field = re.search(r"""<input\b[^>]*\bname=["']csrf_token["'][^>]*>""", page)
+    value = re.search(r"""\bvalue=["']([^"']*)["']""", field[0]) if field else None
+    return unescape(value[1]) if value else None
 
 
 def filled_in(form: Tag) -> dict[str, str]:

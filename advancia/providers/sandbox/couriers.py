@@ -10,6 +10,7 @@ import httpx
 import stripe
 
 from advancia.core.log import logger
+from advancia.providers import authorities
 from advancia.providers.sandbox.store import Delivery, Store, is_accepted
 from advancia.providers.stripe_events import SIGNATURE_HEADER
 
@@ -71,7 +72,7 @@ class Couriers:
 
     def _work(self) -> None:
         # The environment's proxy settings are for the world outside, not for this machine.
-        with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False) as client:
+        with httpx.Client(timeout=ANSWER_SECONDS, trust_env=False, verify=authorities.known()) as client:
             while not self._stopping.is_set():
                 try:
                     self._step(client)
