@@ -21,6 +21,8 @@ from tests.support.people import new_customer, new_staff
 
 STAFF = [role for role in ROLES if role != "customer"]
 FROM_HERE = {"Origin": "http://localhost"}
+# Routes on which a provider is talked to, so that it has to be there.
+AT_THE_PROVIDER = ("/deposits", "/admin/payments", "/webhooks")
 SENT_AWAY = {"/login", "/confirm"}
 # What the server notes of its own accord about whoever asks, and about those whom it refuses.
 NOTED = ("user_session", "audit", "limits", "attempt")
@@ -122,9 +124,13 @@ def test_a_route_refuses_everybody_whom_the_table_does_not_name(app, crowd, visi
 
 @pytest.mark.parametrize("route", TABLE)
 @pytest.mark.parametrize("htmx", [None, "main#main"], ids=["page", "fragment"])
-def test_a_route_lets_in_everybody_whom_the_table_names(app, crowd, visit, sandbox, route, htmx):
+def test_a_route_lets_in_everybody_whom_the_table_names(app, crowd, visit, request, route, htmx):
+    if any(part in route for part in AT_THE_PROVIDER):
+        request.getfixturevalue("sandbox")
+    where = place(app, route)
     for name in TABLE[route]:
-        where = place(app, route)
+        if not route.startswith("GET"):  # what the one has changed is not for the next to find
+            where = place(app, route)
         person = where.owner if name == "customer" else crowd.get(name)
         visited = visit(person, route, where, htmx=htmx)
         if TABLE[route] == EVERYBODY:
