@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from advancia.admin.approvals import matters, queries, services
 from advancia.admin.approvals.errors import AlreadyDecided
 from advancia.admin.approvals.forms import ApprovalFilters
+from advancia.admin.approvals.matters import Matter
 from advancia.admin.approvals.services import Decision
 from advancia.admin.forms import ReasonForm
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
@@ -68,10 +69,7 @@ def withdraw(approval_id: UUID) -> ResponseReturnValue:
 
 
 def _decided(approval_id: UUID, decision: Decision) -> ResponseReturnValue:
-    matter = matters.matter_of(queries.approval(db.session(), approval_id))
-    if not may(matter.permission):
-        deny(matter.permission)
-    form = ReasonForm()
+    matter, form = _decidable(approval_id), ReasonForm()
     if not form.validate_on_submit():
         return _page(form, approval_id, status=422)
     actor, words = current_actor(), entered(form.reason)
@@ -92,6 +90,14 @@ def _decided(approval_id: UUID, decision: Decision) -> ResponseReturnValue:
         return _page(form, approval_id, status=422)
     flash(f"{decision.capitalize()}.", "success")
     return see_other(url_for(".show", approval_id=approval_id))
+
+
+def _decidable(approval_id: UUID) -> Matter:
+    """What is to be decided on; who may not is refused."""
+    matter = matters.matter_of(queries.approval(db.session(), approval_id))
+    if not may(matter.permission):
+        deny(matter.permission)
+    return matter
 
 
 def _page(form: ReasonForm, approval_id: UUID, status: int = 200) -> ResponseReturnValue:

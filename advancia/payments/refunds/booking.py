@@ -51,24 +51,27 @@ def undo(session: Session, refund: Refund, *, deposit: Deposit | None, stray: St
     elif deposit is not None:
         letters.send(session, deposit, Letter.REFUND_FAILED, amount_of(refund))
     session.flush()
-    links, undone = links_of(session, [taken.id])[taken.id], f"refund:{refund.id}:undone"
-    if links.reversed_by is not None:
-        return  # staff have rolled it back
-    if links.reverses is None:
-        ledger.reverse(
+    if links_of(session, [taken.id])[taken.id].reversed_by is None:  # else staff have rolled it back
+        _reverse(session, refund, taken)
+
+
+def _reverse(session: Session, refund: Refund, taken: ledger.Transaction) -> None:
+    undone = f"refund:{refund.id}:undone"
+    if links_of(session, [taken.id])[taken.id].reverses is not None:
+        ledger.post(
             session,
-            transaction_reference=taken.reference,
             reference=undone,
-            reason="The refund failed",
             kind="refund_undone",
+            postings=_mirrored(taken, ledger.clearing(refund.provider)),
+            meta={"provider": refund.provider},
         )
         return
-    ledger.post(
+    ledger.reverse(
         session,
+        transaction_reference=taken.reference,
         reference=undone,
+        reason="The refund failed",
         kind="refund_undone",
-        postings=_mirrored(taken, ledger.clearing(refund.provider)),
-        meta={"provider": refund.provider},
     )
 
 

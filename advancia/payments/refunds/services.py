@@ -86,18 +86,7 @@ def request_refund(
     )
     session.add(refund)
     session.flush()
-    audit.record(
-        session,
-        actor,
-        action="refund.requested",
-        kind="refund",
-        id=refund.id,
-        after={
-            "deposit": str(deposit_id), "amount": str(amount), "debt_allowed": allow_debt, "address": address,
-            "asked_by": refund.asked_by,
-        },
-        reason=reason,
-    )  # fmt: skip
+    _note_request(session, actor, refund, allow_debt=allow_debt)
     outbox.put(session, Job.SEND_REFUND, refund_id=str(refund.id))
     booking.book(session, refund, place, allow_debt=allow_debt)
     return refund.id
@@ -277,6 +266,25 @@ def of_place(place: Place) -> ColumnElement[bool]:
     if place.paid_deposit_id is not None:
         return Refund.deposit_id == place.paid_deposit_id
     return Refund.stray_id == (place.stray.id if place.stray else None)
+
+
+def _note_request(session: Session, actor: Actor, refund: Refund, *, allow_debt: bool) -> None:
+    after = {
+        "deposit": str(refund.deposit_id),
+        "amount": str(amount_of(refund)),
+        "debt_allowed": allow_debt,
+        "address": refund.address,
+        "asked_by": refund.asked_by,
+    }
+    audit.record(
+        session,
+        actor,
+        action="refund.requested",
+        kind="refund",
+        id=refund.id,
+        after=after,
+        reason=refund.reason,
+    )
 
 
 def _refundable_place(session: Session, deposit: Deposit, amount: Money, address: str | None) -> Place:
