@@ -83,10 +83,17 @@ class Store:
             start_new_session=True,
         )
 
-    def run(self, *arguments, **environ):
+    def run_for_real(self, *arguments, **environ):
+        """The command in a process of its own: how it ended, and what it printed."""
         process = self.command(*arguments, **environ)
         out, err = process.communicate(timeout=60)
         return process.returncode, out, err
+
+    def run(self, *arguments, **environ):
+        """As `run_for_real`, in this process, which saves the start of one."""
+        with self.app(**environ) as app:
+            ran = app.test_cli_runner().invoke(args=["secrets", "rotate", *arguments])
+        return ran.exit_code, ran.stdout, ran.stderr
 
     @contextmanager
     def app(self, **environ):
@@ -115,7 +122,7 @@ def test_everything_is_brought_under_the_newest_key_and_reads_as_before(store):
     ids = store.fill(450)
     store.fill(3, ring=BOTH)
 
-    code, out, err = store.run()
+    code, out, err = store.run_for_real()
 
     assert code == 0, err
     assert "450 values were brought under the key new." in out
@@ -159,7 +166,7 @@ def test_no_secret_and_no_key_is_ever_printed(store):
     ids = store.fill(3)
     store.set(ids[0], OLD_RING.encrypt(b"elsewhere", **SECRET, row=ids[1]))
 
-    printed = "".join(map(str, store.run())) + "".join(map(str, store.run("--json")))
+    printed = "".join(map(str, store.run_for_real())) + "".join(map(str, store.run_for_real("--json")))
 
     assert "the secret of" not in printed
     assert "elsewhere" not in printed
@@ -199,10 +206,10 @@ def test_without_the_old_key_nothing_is_lost_and_the_exit_code_tells(store):
 
 
 def test_without_any_key_or_database_it_could_not_be_done(store):
-    code, _, err = store.run(FIELD_KEYS="")
+    code, _, err = store.run_for_real(FIELD_KEYS="")
     assert (code, "Set FIELD_KEYS" in err) == (2, True)
 
-    code, _, err = store.run(DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
+    code, _, err = store.run_for_real(DATABASE_URL="postgresql://nobody@127.0.0.1:9/none")
     assert (code, "It could not be done" in err, "Traceback" in err) == (2, True, False)
 
 
