@@ -41,10 +41,14 @@ from advancia.ops.backups.trial import Subject
 LOCK = 4_201_974  # any number, and no other lock's
 PROVEN_ENOUGH = timedelta(days=1)
 LONGEST_WRITING = 30.0  # seconds; who still writes then is broken off, and loses what was not committed
+# Who is in the middle of something: transactions that are open, and jobs at work, which may be talking to somebody
+# between two of them. A job that its worker has not spoken for lately is none.
 WRITERS = """
-    select count(*) from pg_stat_activity
-    where datname = current_database() and usename = current_user and pid <> pg_backend_pid() and state <> 'idle'
-      and application_name not like 'backup%'
+    select (select count(*) from pg_stat_activity
+            where datname = current_database() and usename = current_user and pid <> pg_backend_pid()
+              and state <> 'idle' and application_name not like 'backup%')
+         + (select count(*) from outbox
+            where handed_at > now() - interval '30 seconds' and done_at is null and parked_at is null)
 """
 
 Say = Callable[[str], None]
