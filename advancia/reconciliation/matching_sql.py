@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from sqlalchemy import text
 
-# One row for each thing, with what either side has of it. A side that has nothing of it is null.
+# One row for each thing, with what either side has of it, or null. It is made first and as a
+# whole: a full join passes over both sides once, while without statistics a part of it would be sought row by row.
 _PAIRS = """
     with o as (
         select what, ref, min(asset) as asset, count(distinct asset) as assets, sum(amount) as amount,
                coalesce(sum(fee), 0) as fee, bool_or(fee is null) as is_fee_open,
-               count(*) filter (where amount <> 0) as n, max(happened_at) as last,
-               min(reference) filter (where reference is not null) as reference,
+               count(*) filter (where amount <> 0) as n, max(happened_at) as last, min(reference) as reference,
+               sum(amount - coalesce(fee, 0)) filter (where reference is not null) as booked,
                bool_or(state = 'not kept') as is_not_kept, bool_or(state = 'rolled back') as is_rolled_back,
                bool_or(state = 'put right') as is_put_right
         from reconciliation_item
@@ -23,11 +24,11 @@ _PAIRS = """
         from reconciliation_item
         where run_id = :run_id and provider = :provider and side = 'theirs'
         group by what, ref
-    ), pair as (
+    ), pair as materialized (
         select coalesce(o.what, t.what) as what, coalesce(o.ref, t.ref) as ref,
                o.ref is not null as is_here, t.ref is not null as is_there,
                o.asset as our_asset, t.asset as their_asset, o.amount as our_amount, t.amount as their_amount,
-               o.fee as our_fee, t.fee as their_fee, o.n as our_n, t.n as their_n, o.last as our_last,
+               o.fee as our_fee, t.fee as their_fee, o.n as our_n, t.n as their_n, o.last as our_last, o.booked,
                o.is_fee_open or t.is_fee_open as is_fee_open, coalesce(o.is_not_kept, false) as is_not_kept,
                coalesce(o.is_rolled_back, false) as is_rolled_back,
                coalesce(o.is_put_right, false) as is_put_right, coalesce(o.assets, 1) as our_assets,
@@ -100,13 +101,9 @@ WITHOUT_COUNTERPART = text(f"""{_PAIRS}
 EXPLAINED = text(f"""{_PAIRS}
     select asset, sum(net) as net
     from (
-        select asset, amount - coalesce(fee, 0) as net from reconciliation_item
-        where run_id = :run_id and provider = :provider and side = 'theirs'
+        select their_asset as asset, their_amount - their_fee as net from pair where is_there
         union all
-        select i.asset, coalesce(i.fee, 0) - i.amount from reconciliation_item i
-        join pair p on p.what = i.what and p.ref = i.ref
-        where i.run_id = :run_id and i.provider = :provider and i.side = 'ours' and i.reference is not null
-          and (p.is_there or p.our_last >= :begins)
+        select our_asset, -booked from pair where booked is not null and (is_there or our_last >= :begins)
         union all
         select d.asset, coalesce(d.their_amount, 0) - coalesce(d.our_amount, 0)
         from (
