@@ -193,59 +193,85 @@ class House:
 
 
 def a_random_month(house: House, chance: random.Random, *, movements: int) -> None:
-    """Customers pay in, send, get refunds and disputes, money goes astray and is credited, staff roll back."""
+    """Customers pay in, send, get refunds and disputes, money goes astray, staff credit it and roll back."""
     people = [house.person() for _ in range(4)]
-    paid: list[tuple[UUID, int]] = [(house.pay_in(each, usd("500.00")), 50_000) for each in people]
+    paid = [(house.pay_in(each, usd("500.00")), 50_000) for each in people]
     for _ in range(movements):
-        who, amount = chance.choice(people), Money(chance.randint(200, 9_000), asset("USD"))
-        what = chance.randrange(12)
+        if not paid:
+            paid.append((house.pay_in(people[0], usd("80.00")), 8_000))
+        who, other = chance.sample(people, 2)
+        amount = Money(chance.randint(200, 9_000), asset("USD"))
         try:
-            if what < 4:
-                fee = chance.choice((None, 0, 35))
-                paid.append((house.pay_in(who, amount, fee=fee or None), amount.minor))
-            elif what == 4:
-                coins = Money(chance.randint(10_000, 10**7), asset("BTC"))
-                house.pay_in(who, coins, provider=CRYPTO, fee=150)
-            elif what < 7:
-                house.send(who, chance.choice([each for each in people if each != who]), amount)
-            elif what == 7:
-                _refund(house, chance, paid)
-            elif what == 8:
-                _dispute(house, chance, paid)
-            elif what == 9:
-                _go_astray(house, chance, who, amount)
-            elif what == 10:
-                house.payout(Money(chance.randint(1, 500), asset("USD")))
-            else:
-                house.roll_back(
-                    f"transfer:{house.send(who, chance.choice([p for p in people if p != who]), amount)}"
-                )
+            chance.choice(HAPPENINGS)(house, chance, paid, who, other, amount)
         except LedgerError:
             continue  # there was not enough money, and nothing has moved
 
 
-def _refund(house: House, chance: random.Random, paid: list[tuple[UUID, int]]) -> None:
+Paid = list[tuple[UUID, int]]
+
+
+def _pay_in(house: House, chance: random.Random, paid: Paid, who: int, _other: int, amount: Money) -> None:
+    paid.append((house.pay_in(who, amount, fee=chance.choice((None, 35))), amount.minor))
+
+
+def _pay_in_coins(
+    house: House, chance: random.Random, _paid: Paid, who: int, _other: int, _amount: Money
+) -> None:
+    house.pay_in(who, Money(chance.randint(10_000, 10**7), asset("BTC")), provider=CRYPTO, fee=150)
+
+
+def _send(house: House, chance: random.Random, _paid: Paid, who: int, other: int, amount: Money) -> None:
+    transfer_id = house.send(who, other, amount)
+    if chance.random() < 0.3:
+        house.roll_back(f"transfer:{transfer_id}")
+
+
+def _pay_out(house: House, chance: random.Random, _paid: Paid, *_who: object) -> None:
+    house.payout(Money(chance.randint(1, 500), asset("USD")))
+
+
+def _refund(house: House, chance: random.Random, paid: Paid, *_who: object) -> None:
     deposit_id, amount = paid.pop(chance.randrange(len(paid)))
+    if chance.random() < 0.3:
+        house.roll_back(f"deposit:{deposit_id}")
     part = Money(chance.randint(1, amount), asset("USD"))
-    refund_id = house.refund(
-        house.payment_of(deposit_id), part, status=chance.choice(("pending", "succeeded"))
-    )
+    status = chance.choice(("pending", "succeeded"))
+    refund_id = house.refund(house.payment_of(deposit_id), part, status=status)
     if chance.random() < 0.3:
         house.refund(house.payment_of(deposit_id), part, again=refund_id, status="failed")
 
 
-def _dispute(house: House, chance: random.Random, paid: list[tuple[UUID, int]]) -> None:
+def _dispute(house: House, chance: random.Random, paid: Paid, *_who: object) -> None:
     deposit_id, amount = paid.pop(chance.randrange(len(paid)))
-    part, payment_id = Money(amount, asset("USD")), house.payment_of(deposit_id)
+    if chance.random() < 0.3:
+        house.roll_back(f"deposit:{deposit_id}")
+    _be_disputed(house, chance, house.payment_of(deposit_id), Money(amount, asset("USD")))
+
+
+def _be_disputed(house: House, chance: random.Random, payment_id: str, amount: Money) -> None:
     begun = chance.choice(("needs_response", "warning_needs_response"))
-    dispute_id = house.dispute(payment_id, part, begun)
+    dispute_id = house.dispute(payment_id, amount, begun)
     if chance.random() < 0.7:
-        house.dispute(payment_id, part, chance.choice(("won", "lost")), again=dispute_id)
+        house.dispute(payment_id, amount, chance.choice(("won", "lost")), again=dispute_id)
 
 
-def _go_astray(house: House, chance: random.Random, who: int, amount: Money) -> None:
-    stray_id = house.stray(amount)
-    if chance.random() < 0.6:
-        house.credit_stray(stray_id, who)
-        if chance.random() < 0.3:
-            house.roll_back(f"stray:{stray_id}:credit")
+def _go_astray(house: House, chance: random.Random, _paid: Paid, who: int, other: int, amount: Money) -> None:
+    deposit_id = house.begin_deposit(who, amount) if chance.random() < 0.5 else None
+    stray_id = house.stray(amount, deposit_id=deposit_id)
+    payment_id, what = house.payment_of_stray(stray_id), chance.random()
+    if what < 0.2:
+        house.refund(payment_id, Money(chance.randint(1, amount.minor), asset("USD")))
+    elif what < 0.4:
+        _be_disputed(house, chance, payment_id, amount)
+    elif what < 0.8:
+        house.credit_stray(stray_id, chance.choice((who, other)))
+        if chance.random() < 0.4:
+            house.roll_back(f"deposit:{deposit_id}" if deposit_id else f"stray:{stray_id}:credit")
+        if chance.random() < 0.4:
+            house.refund(payment_id, Money(chance.randint(1, amount.minor), asset("USD")))
+
+
+HAPPENINGS = (
+    *(_pay_in, _pay_in, _pay_in, _pay_in, _pay_in_coins, _send, _send, _pay_out),
+    *(_refund, _refund, _dispute, _dispute, _go_astray, _go_astray),
+)

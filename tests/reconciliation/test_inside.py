@@ -48,11 +48,21 @@ def test_in_a_random_month_of_the_product_s_own_movements_nothing_differs(month)
 
 
 ONE = "(select {0} from {1} where {2} order by {0} limit 1)"
-A_DEPOSIT = ONE.format("id", "deposit", "state = 'paid' and provider = 'sandbox' and asset = 'USD'")
+# Of those that never lay in suspense, which has its own rows beside them.
+STRAIGHT = "not exists (select from stray_payment s where s.deposit_id = {})"
+A_DEPOSIT = ONE.format(
+    "id",
+    "deposit",
+    f"state = 'paid' and provider = 'sandbox' and asset = 'USD' and {STRAIGHT.format('deposit.id')}",
+)
 A_STRAY = ONE.format("id", "stray_payment", "state = 'open'")
-OPEN_DISPUTE = ONE.format("id", "dispute", "state = 'open' and withheld > 0")
-LOST_DISPUTE = ONE.format("id", "dispute", "state = 'lost' and not borne_by_house")
-A_REFUND = ONE.format("id", "refund", "state = 'succeeded'")
+OF_DEPOSIT = "stray_id is null and not borne_by_house and " + STRAIGHT.format("{}.deposit_id")
+OPEN_DISPUTE = ONE.format(
+    "id", "dispute", f"state = 'open' and withheld > 0 and {OF_DEPOSIT.format('dispute')}"
+)
+LOST_DISPUTE = ONE.format("id", "dispute", f"state = 'lost' and {OF_DEPOSIT.format('dispute')}")
+A_REFUND = ONE.format("id", "refund", f"state = 'succeeded' and {OF_DEPOSIT.format('refund')}")
+A_FAILED_REFUND = ONE.format("id", "refund", f"state = 'failed' and {OF_DEPOSIT.format('refund')}")
 A_TRANSFER = ONE.format("id", "transfer", "true")
 NEW_DEPOSIT = """
     insert into deposit (id, user_id, request_id, asset, amount, credited, provider, state, payment_id, expires_at, {0})
@@ -93,7 +103,7 @@ PLANTED = {
     "a failed refund that was not undone": (
         f"update refund set state = 'failed' where id = {A_REFUND}", {("refunds", "state")}),
     "an undone refund that has not failed": (
-        "update refund set state = 'succeeded' where state = 'failed'", {("refunds", "state")}),
+        f"update refund set state = 'succeeded' where id = {A_FAILED_REFUND}", {("refunds", "state")}),
     "a payment aside that is not in suspense": (
         "insert into stray_payment (provider, payment_id, asset, amount, words, reason) values ('sandbox', 'pi_planted', 'USD', 500, '5.00 USD', 'It fits nothing.')",
         {("strays", "missing_here"), ("suspense", "balance")}),
