@@ -28,9 +28,8 @@ from worker import tasks
 
 HANDS = 8
 BATCH = 100  # rows at most
-BREATH_SECONDS = (
-    0.5  # after a batch that was not full, so that the next one is worth it; the first begins at once
-)
+# Until more is looked for that may become a batch: after a few rows, and after a batch that was not full.
+BREATH_SECONDS, LONG_BREATH_SECONDS = 0.1, 0.5
 LOOK_SECONDS = 0.02  # until free hands are given new work, at the latest
 STORM_LOOK_SECONDS = 0.05  # the same while batches are run: to look is not for nothing
 SEARCH_SECONDS = 1.0  # between two searches for runs that never ended, where the last one found none
@@ -113,7 +112,8 @@ class Crew:
             return []
         claims = outbox.claim_due(session, lane=Lane.BATCH, limit=BATCH)
         if 0 < len(claims) < BATCH:
-            self._next_batch = time.monotonic() + BREATH_SECONDS
+            is_batch = len(claims) >= tasks.FEWEST_TOGETHER
+            self._next_batch = time.monotonic() + (LONG_BREATH_SECONDS if is_batch else BREATH_SECONDS)
         return claims
 
     def _claim_singles(self, session: Session, *, hands: int) -> list[Claim]:
