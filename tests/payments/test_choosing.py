@@ -9,6 +9,7 @@ from sqlalchemy import text
 from advancia.config import load_settings
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
+from advancia.providers import authorities
 from advancia.providers.sandbox.faults import Fault
 from advancia.web.security import checkout_origins
 from tests.support.payments import pass_on
@@ -31,7 +32,7 @@ def act(sandbox, page, work):
     def happen(url, *outcomes):
         for outcome in outcomes:
             seen = len(sandbox.deliveries())
-            httpx.post(url, data={"outcome": outcome}, trust_env=False)
+            httpx.post(url, data={"outcome": outcome}, trust_env=False, verify=authorities.known())
             for event in sandbox.deliveries()[seen:]:
                 pass_on(page, event)
         work()
@@ -202,10 +203,10 @@ def test_coins_that_were_seen_are_waited_for_and_found_when_their_events_were_lo
         work()
 
     url = begin(amara_page, "BTC", "0.01")
-    httpx.post(url, data={"outcome": "exact"}, trust_env=False)
+    httpx.post(url, data={"outcome": "exact"}, trust_env=False, verify=authorities.known())
     time_passes()
     assert newest(app, amara).state == "pending"
-    httpx.post(url, data={"outcome": "confirm"}, trust_env=False)
+    httpx.post(url, data={"outcome": "confirm"}, trust_env=False, verify=authorities.known())
     time_passes()
     assert newest(app, amara).state == "paid"
     assert books.available(amara, "BTC") == Money.of("0.01", "BTC")
@@ -223,7 +224,12 @@ def test_an_invoice_whose_opening_was_never_answered_is_found_by_our_own_id_befo
     assert (deposit.state, deposit.checkout_id) == ("created", None)
     invoice = sandbox.invoices.info({"order_id": str(deposit.id)})
     for outcome in ("exact", "confirm"):
-        httpx.post(f"{sandbox.url}/pay/{invoice['uuid']}", data={"outcome": outcome}, trust_env=False)
+        httpx.post(
+            f"{sandbox.url}/pay/{invoice['uuid']}",
+            data={"outcome": outcome},
+            trust_env=False,
+            verify=authorities.known(),
+        )
     with app.app_context(), unit_of_work() as session:
         session.execute(
             text("UPDATE deposit SET expires_at = now() - interval '1 hour' WHERE user_id = :id"),

@@ -22,6 +22,7 @@ from advancia.payments.errors import (
 )
 from advancia.payments.models import Deposit, Refund
 from advancia.payments.refunds import services as refunds
+from advancia.providers import authorities
 from advancia.providers.sandbox.faults import Fault
 from tests.payments.test_any_order import COIN_FEE, House
 from tests.support.payments import pass_on
@@ -37,7 +38,7 @@ def pay(begun, amara, hear):
     def coins(*outcomes, amount="0.01", code="BTC"):
         deposit = begun(amara, amount, code)
         for outcome in outcomes or ("exact", "confirm"):
-            httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+            httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False, verify=authorities.known())
         hear()
         return deposit
 

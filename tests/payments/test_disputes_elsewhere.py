@@ -18,6 +18,7 @@ from advancia.payments.models import Deposit, Dispute, Refund
 from advancia.payments.refunds import services as refunds
 from advancia.payments.refunds import suspense
 from advancia.payments.strays import services as strays
+from advancia.providers import authorities
 from tests.payments.test_any_order import DISPUTE_FEE, House
 from tests.payments.test_strays import pay_elsewhere
 from tests.support.books import besides_fees
@@ -37,7 +38,7 @@ def intent_of(sandbox):
 def in_suspense(house, sandbox, begun, amara, suspend, hear, stray_of, intent_of):
     """40.00 for an account that is suspended: what lies in suspense."""
     deposit = begun(amara, "40.00")
-    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False)
+    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False, verify=authorities.known())
     suspend(amara)
     hear()
     suspend(amara, is_suspended=False)
@@ -56,7 +57,7 @@ def credit(app, finance, amara):
 @pytest.fixture
 def paid(house, begun, amara, hear):
     deposit = begun(amara, "100.00")
-    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False)
+    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False, verify=authorities.known())
     hear()
     return deposit
 
@@ -273,12 +274,12 @@ def test_coins_given_back_after_a_rollback_cost_nobody_anything(
 ):
     deposit = begun(amara, "0.01", "BTC")
     for outcome in ("exact", "confirm"):
-        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False, verify=authorities.known())
     hear()
     roll_back(deposit)
     before = books.entry_count(amara)
     for outcome in ("give-back", "given-back"):
-        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False, verify=authorities.known())
         hear()
 
     assert row(app, Refund, deposit_id=deposit.id).borne_by_house

@@ -18,6 +18,7 @@ from advancia.core.money import Money, asset
 from advancia.payments.errors import AlreadyDecided
 from advancia.payments.models import StrayPayment
 from advancia.payments.strays import services as strays
+from advancia.providers import authorities
 from tests.payments.test_any_order import COIN_FEE, House
 from tests.support.payments import SECRET, pass_on
 from tests.support.people import new_staff
@@ -108,7 +109,7 @@ def test_a_checkout_of_no_deposit_is_parked_and_its_money_is_not_lost(
     app, sandbox, begun, amara, house, tell_all
 ):
     deposit = begun(amara, "40.00")
-    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False)
+    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False, verify=authorities.known())
     with app.app_context(), unit_of_work() as session:
         session.execute(text("DELETE FROM deposit WHERE id = :id"), {"id": deposit.id})
     tell_all()
@@ -126,7 +127,7 @@ def test_a_payment_for_a_suspended_account_waits_and_is_never_credited_beside_it
     app, sandbox, begun, amara, house, tell_all, books, finance, page
 ):
     deposit = begun(amara, "40.00")
-    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False)
+    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False, verify=authorities.known())
     suspend(app, amara)
     tell_all()
     assert books.entry_count(amara) == 0
@@ -153,8 +154,8 @@ def test_a_payment_for_a_suspended_account_waits_and_is_never_credited_beside_it
 def test_the_customer_is_told_that_somebody_looks_at_it(app, begun, sandbox, amara, page_of, tell_all):
     deposit = begun(amara, "25.00", "USDT")
     page = page_of(amara)
-    httpx.post(deposit.url, data={"outcome": "wrong-network"}, trust_env=False)
-    httpx.post(deposit.url, data={"outcome": "confirm"}, trust_env=False)
+    httpx.post(deposit.url, data={"outcome": "wrong-network"}, trust_env=False, verify=authorities.known())
+    httpx.post(deposit.url, data={"outcome": "confirm"}, trust_env=False, verify=authorities.known())
     tell_all()
 
     shown = page.get(f"/deposits/{deposit.id}").text
@@ -167,7 +168,7 @@ def test_coins_over_another_network_wait_for_staff_and_can_be_credited_once(
 ):
     deposit = begun(amara, "25.00", "USDT")
     for outcome in ("wrong-network", "confirm"):
-        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False, verify=authorities.known())
     tell_all()
     stray = stray_of(app, deposit.checkout_id)
     assert "bsc" in stray.reason
@@ -190,10 +191,10 @@ def test_coins_in_suspense_that_are_given_back_leave_nothing(app, sandbox, begun
         before = ledger.balance(db.session(), ledger.house("suspense"), asset("USDT"))
     deposit = begun(amara, "25.00", "USDT")
     for outcome in ("wrong-network", "confirm"):
-        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False, verify=authorities.known())
     tell_all()
     for outcome in ("give-back", "given-back"):
-        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False)
+        httpx.post(deposit.url, data={"outcome": outcome}, trust_env=False, verify=authorities.known())
     tell_all()
 
     assert stray_of(app, deposit.checkout_id).state == "returned"
