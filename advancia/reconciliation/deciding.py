@@ -122,7 +122,7 @@ def _resolve(
     audit.record(
         session, actor, action="difference.resolved", kind="difference", id=difference_id, after=after, reason=reason
     )  # fmt: skip
-    runs.ring(session)
+    runs.fall_silent(session)
 
 
 def _open_one(session: Session, difference_id: int) -> Difference:

@@ -147,7 +147,7 @@ def conclude(session: Session, run_id: int) -> str:
     run.summary, run.finished_at = summary, func.now()
     session.flush()
     alarms.clear(session, what=FAILED)
-    ring(session)
+    _ring(session)
     if summary["alarms"]:
         alarms.sound(session, what=ALARM, words=" ".join(summary["alarms"]))
     else:
@@ -156,14 +156,20 @@ def conclude(session: Session, run_id: int) -> str:
     return run.state
 
 
-def ring(session: Session) -> None:
-    """Sound that something differs, or clear it once nothing does."""
-    count = keeping.open_now(session)
-    if count:
+def fall_silent(session: Session) -> bool:
+    """End the alarm once nothing is open that differs; tell whether that is so."""
+    if keeping.open_now(session):
+        return False
+    alarms.clear(session, what=DIFFERS)
+    return True
+
+
+def _ring(session: Session) -> None:
+    """Sound that something differs, unless nothing does."""
+    if not fall_silent(session):
+        count = keeping.open_now(session)
         words = "1 difference is" if count == 1 else f"{count:,} differences are"
         alarms.sound(session, what=DIFFERS, words=f"{words} open in the reconciliation.")
-    else:
-        alarms.clear(session, what=DIFFERS)
 
 
 def _summary(run: Run) -> dict[str, Any]:

@@ -87,6 +87,18 @@ def test_a_difference_sounds_and_is_mailed_to_all_who_may_reconcile_and_falls_si
     assert (after.state, after.passed, sounding(), open_ones()) == ("matched", 1, set(), [])
 
 
+def test_the_alarm_ends_with_the_last_difference_that_is_resolved_and_no_resolution_sounds_it(app):
+    reconcile(Provider(a_difference("one"), a_difference("two")))
+    first, second = open_ones()
+    decide(deciding.explain, app.staff[0], difference_id=first.id, reason="Known.")
+    (alarm,) = alarms.open_alarms(db.session())
+    assert (alarm.what, alarm.times) == ("reconciliation.differs", 1)
+    db.session.rollback()
+
+    decide(deciding.explain, app.staff[0], difference_id=second.id, reason="Known.")
+    assert sounding() == set()
+
+
 def test_what_was_open_is_carried_on_with_its_assignment_and_told_anew(app):
     finance = app.staff[0]
     reconcile(Provider(a_difference()))
