@@ -199,7 +199,10 @@ class CryptoGateway:
         with self.breaker.call():
             try:
                 answer = self._client.post(
-                    path, content=text.encode(), headers=headers, params={"cursor": cursor} if cursor else None
+                    path,
+                    content=text.encode(),
+                    headers=headers,
+                    params={"cursor": cursor} if cursor else None,
                 )
             except httpx.HTTPError as error:
                 raise self._unavailable(f"{type(error).__name__}: {error}") from error

@@ -17,8 +17,12 @@ from advancia.providers.cryptomus import SANDBOX, SANDBOX_MERCHANT, CryptoGatewa
 from advancia.providers.sandbox.faults import Fault
 from advancia.providers.sandbox.server import SandboxServer
 from advancia.providers.stripe import CardGateway
+from advancia.reconciliation import runs
+from advancia.reconciliation.asking import Cards
+from advancia.reconciliation.outside import Books
+from advancia.reconciliation.runs import Window
 from tests.reconciliation.house import House, usd
-from tests.reconciliation.trade import FORGET, Clock, Trade, look
+from tests.reconciliation.trade import FORGET, LATER, Clock, Trade, look
 
 SECRET = "whsec_for_tests"
 
@@ -321,3 +325,61 @@ def test_a_provider_that_cannot_be_asked_is_an_alarm(trade):
 
     assert run.state == "alarm"
     assert "could not be read to their end, so nothing is proven" in " ".join(run.alarms)
+
+
+class Dying:
+    """Cards that are asked by a process which dies before it has written down its second page."""
+
+    def __init__(self, cards) -> None:
+        self.cards, self.provider, self.words = cards, cards.provider, cards.words
+        self.listed_before = cards.listed_before
+        self.cursors = []
+        self.dies = True
+
+    def page(self, *, since, until, cursor):
+        self.cursors.append(cursor)
+        if self.dies and cursor is not None:
+            raise SystemExit
+        return self.cards.page(since=since, until=until, cursor=cursor)
+
+    def about(self, what, ref):
+        return self.cards.about(what, ref)
+
+    def balance(self):
+        return None
+
+
+def test_a_run_that_was_killed_goes_on_with_the_page_that_it_was_at(trade):
+    names = {trade.line(-1) for _ in range(250)}
+    now = utcnow()
+    with unit_of_work() as session:
+        run_id = runs.begin(session, kind="nightly", window=Window(now - timedelta(days=1), now + LATER))
+    dying = Dying(Cards(trade.card))
+    with pytest.raises(SystemExit):
+        Books(dying).collect(run_id)
+    dying.dies = False
+    Books(dying).collect(run_id)
+
+    assert [each is None for each in dying.cursors] == [True, False, False, False]
+    assert dying.cursors[1] == dying.cursors[2]
+    kept = db.session.scalars(
+        text("select ref from reconciliation_item where run_id = :run_id"), {"run_id": run_id}
+    )
+    assert set(kept) == names
+
+
+def test_no_transaction_is_open_while_a_provider_is_asked(trade):
+    trade.pay()
+    asked = []
+
+    class Looking(Dying):
+        def page(self, **more):
+            asked.append(db.session().in_transaction())
+            return self.cards.page(**more)
+
+    now = utcnow()
+    with unit_of_work() as session:
+        run_id = runs.begin(session, kind="nightly", window=Window(now - timedelta(days=1), now + LATER))
+    Books(Looking(Cards(trade.card))).collect(run_id)
+
+    assert asked == [False]

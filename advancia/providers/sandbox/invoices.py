@@ -272,7 +272,9 @@ class Invoices:
 
 def result(invoice: dict[str, Any]) -> dict[str, Any]:
     """The invoice as the API shows it."""
-    shown = {name: value for name, value in invoice.items() if name not in ("id", "kind", "created", "changed")}
+    shown = {
+        name: value for name, value in invoice.items() if name not in ("id", "kind", "created", "changed")
+    }
     opened = invoice.get("created")
     if opened is None:  # of an older simulation
         return shown
