@@ -76,7 +76,7 @@ def _tell_whether_missed(session: Session, turn: Turn, now: datetime) -> None:
         f"“{turn.line.words}” was due on {due:%-d %B at %H:%M} UTC and was not begun: the clock was away. "
         "It is caught up now, once."
     )
-    alarms.sound(session, what=what, about=about, words=words)
+    alarms.sound(session, what=what, about=about, words=words, is_critical=False)  # it is caught up
 
 
 def _tick_while_ours(app: Flask, guard: psycopg.Connection, pulse: Pulse, stop: threading.Event) -> None:
