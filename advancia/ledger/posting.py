@@ -14,10 +14,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from advancia.core import context, money
+from advancia.core.driver import one_row
 from advancia.core.lockdown import MoneyPaused
 from advancia.core.money import Money
 from advancia.ledger.accounts import AccountKey
-from advancia.core.driver import one_row
 from advancia.ledger.errors import InsufficientFunds, MalformedPosting, ReferenceConflict
 
 POST = (
