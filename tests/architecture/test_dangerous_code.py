@@ -73,7 +73,7 @@ def test_sql_is_composed_of_constants_alone():
     allowed = {
         "advancia/ledger/": "names of columns and clauses out of constants of its own; every value is bound",
         "advancia/ops/secrets/": "names of tables and columns out of the models",
-        "advancia/reconciliation/matching_sql.py": "one set of pairs, out of constants, that several statements ask for",
+        "advancia/reconciliation/matching_sql.py": "a set of pairs, out of constants, that several statements use",
         "advancia/providers/sandbox/store.py": "the simulation's own file, out of constants",
     }
     composed = found(

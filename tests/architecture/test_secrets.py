@@ -38,7 +38,10 @@ WHY = {
         "advancia/identity/factors/services/recovery_codes.py",
         "Base64 High Entropy String",
     ): "the letters of codes",
-    ("advancia/core/coin_addresses/*", "Base64 High Entropy String"): "the letters that addresses are written in",
+    (
+        "advancia/core/coin_addresses/*",
+        "Base64 High Entropy String",
+    ): "the letters that addresses are written in",
     ("advancia/identity/factors/*", KEYWORDS): "words for the person",
     ("advancia/identity/notices.py", KEYWORDS): "subjects of mails",
     (
