@@ -153,6 +153,22 @@ def test_never_more_than_was_paid_also_in_parts(app, amara, ask, books):
     assert str(books.available(amara)) == "0.00 USD"
 
 
+def test_events_at_once_of_one_refund_made_elsewhere_are_one_refund(app, sandbox, paid, amara, books):
+    intent = sandbox.cards.checkouts.page(paid.checkout_id)["payment_intent"]
+    sandbox.cards.refunds.create({"payment_intent": intent, "amount": "3000"})
+    (told,) = app.extensions["gateway"].refunds_of(intent)
+
+    def hear(_number):
+        with app.app_context(), unit_of_work() as session:
+            return refunds.settle(session, provider="sandbox", told=told)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(hear, range(16)))
+
+    assert books.available(amara, "USD") == Money.of("70.00", "USD")
+    books.prove()
+
+
 def test_twenty_at_once_stay_below_what_was_paid(amara, ask, books):
     def one(_):
         try:

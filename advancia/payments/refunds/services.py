@@ -175,6 +175,11 @@ def settle(session: Session, *, provider: str, told: CardRefund) -> str:
     place = whereabouts.of_payment(session, provider=provider, payment_id=told.payment_intent or "")
     if place is None:
         raise NotYet(f"Refund {told.id} is of a payment that has not been credited.")
+    known = _known(
+        session, provider, told
+    )  # once more under the payment's lock: another event may have been quicker
+    if known is not None:
+        return record(session, known, told)
     if told.failed or told.amount is None:
         return "refund of which nothing was booked"
     state = "succeeded" if told.is_done else "pending"
