@@ -6,9 +6,10 @@ from contextlib import suppress
 
 from flask import current_app
 
+from advancia.core import outbox
 from advancia.core.db import unit_of_work
 from advancia.core.jobs import Job
-from advancia.ops.backups import alerts, prune, running
+from advancia.ops.backups import alerts, proof, prune, running
 from advancia.ops.backups.create import create_backup
 from advancia.ops.backups.errors import BackupFailed, BackupRunning, NotSetUp
 from advancia.ops.backups.models import Why
@@ -44,6 +45,7 @@ def back_up(task: Task, backup_id: int | None = None, asked_by: int | None = Non
             task.outcome = f"No backup was made. {trouble}"
         else:
             task.outcome = f"{made.name}: {made.stored_bytes:,} bytes."
+            _prove_the_first(made.name)
 
 
 @job(Job.PRUNE_BACKUPS)
@@ -66,3 +68,12 @@ def watch_backups(task: Task) -> None:
     with task.finish() as session:
         is_missing = alerts.watch_time(session)
         task.outcome = "A backup is missing." if is_missing else "The last backup is recent."
+
+
+def _prove_the_first(name: str) -> None:
+    """Where nothing was ever proven, let the first backup not wait for the week's turn."""
+    with unit_of_work() as session:
+        if proof.newest(session) is None:
+            outbox.put_once(
+                session, Job.PROVE_BACKUP, unique_key=f"{Job.PROVE_BACKUP.value}@first", name=name
+            )

@@ -106,6 +106,15 @@ def test_the_clocks_job_makes_the_days_backup_and_says_so(product):
     assert outcome == f"{made.name}: {made.stored_bytes:,} bytes."
 
 
+def test_the_first_backup_is_proven_without_waiting_for_the_weeks_turn(product):
+    run(Job.BACK_UP)
+    run(Job.BACK_UP)
+
+    first = db.session.scalars(select(Backup.name).order_by(Backup.id)).first()
+    proofs = select(OutboxRow.payload).where(OutboxRow.kind == Job.PROVE_BACKUP.value)
+    assert db.session.scalars(proofs).all() == [{"name": first}]
+
+
 def test_a_days_backup_that_cannot_be_begun_is_heard_of_and_not_tried_again(product, monkeypatch):
     settings = product.extensions["settings"]
     nobody = replace(settings, backups=replace(settings.backups, recipients=()))
