@@ -58,6 +58,7 @@ MAY_EXECUTE = {
     *("horizon", "roll_up", "balance_before", "last_before"),
     *("leaves_1", "block_1", "add_seal", "note_proof"),
     *("post_many", "file_entries", "sifted"),
+    *("freeze", "is_frozen"),
 }
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 
 import psycopg
 import pytest
+from redis import Redis
 from sqlalchemy import Engine, create_engine
 from sqlalchemy.orm import Session
 
@@ -39,13 +41,20 @@ WITHOUT_GUARDS = """
 """
 
 
+def _own_cache() -> int:
+    """One that neither this test process's own product uses nor the one in processes."""
+    return 4 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 4
+
+
 class Scratch:
     """A database of its own, as the app and as its owner see it."""
 
     def __init__(self, servers: Servers, name: str) -> None:
         self.servers = servers
         self.name = name
-        self.environ = servers.environ(name, var=servers.folder / name)
+        self.environ = servers.environ(name, var=servers.folder / name, cache=_own_cache())
+        with Redis.from_url(self.environ["REDIS_URL"]) as cache:
+            cache.flushdb()  # the people of each such database have the same numbers, by which limits count
         self.engine: Engine = create_engine(
             sqlalchemy_url(self.environ["DATABASE_URL"]), pool_size=30, max_overflow=0
         )

@@ -148,7 +148,8 @@ def test_a_restore_into_the_running_product(running, scratch):
     closed = [text for status, text in met if status == 503]
     assert closed
     assert all("Nothing was changed now" in text for text in closed)
-    assert {status for status, _ in met} <= {200, 303, 503}
+    # Who asks as often as this one is told to slow down, too.
+    assert {status for status, _ in met} <= {200, 303, 429, 503}
     assert [str(books.available(each)) for each in (amara, bilal)] == ["100.00 USD", "0.00 USD"]
     assert "Amara Okafor" in page.get("/wallet").text
     assert send(page, bilal, "5.00").location.startswith("/transfers/")
