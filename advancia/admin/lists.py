@@ -59,15 +59,20 @@ def before_here() -> int | None:
     return int(written) if is_number else None
 
 
-def listed(rows: Sequence[Row], *, older: int | None, form: Filters) -> Listing[Row]:
-    """The page of a list at this address; `older` is the cursor behind it."""
-    kept = form.filled()
+def listed(
+    rows: Sequence[Row], *, older: int | None, form: Filters, endpoint: str | None = None
+) -> Listing[Row]:
+    """The page of a list at this address; `older` is the cursor behind it.
+
+    `endpoint` is that of the list, where its page may also be the answer to a form sent elsewhere.
+    """
+    kept, endpoint = form.filled(), endpoint or request.endpoint or ""
     return Listing(
         rows=rows,
         filtered=bool(kept),
-        older_url=_here(kept, before=older) if older is not None else None,
-        newest_url=_here(kept) if "before" in request.args else None,
-        here=_here({}),
+        older_url=_address(endpoint, kept, before=older) if older is not None else None,
+        newest_url=_address(endpoint, kept) if "before" in request.args else None,
+        here=_address(endpoint, {}),
     )
 
 
@@ -81,5 +86,5 @@ def end_of(day: date | None) -> datetime | None:
     return start_of(day + timedelta(days=1)) if day and day < date.max else None
 
 
-def _here(kept: dict[str, str], **more: int) -> str:
-    return url_for(request.endpoint or "", **{**(request.view_args or {}), **kept, **more})
+def _address(endpoint: str, kept: dict[str, str], **more: int) -> str:
+    return url_for(endpoint, **{**(request.view_args or {}), **kept, **more})

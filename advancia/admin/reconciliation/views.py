@@ -138,4 +138,4 @@ def _differences(run: Shown, form: DifferenceFilters) -> Listing[DifferenceRow]:
         limit=PAGE_SIZE + 1,
     )
     older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
-    return listed(rows[:PAGE_SIZE], older=older, form=form)
+    return listed(rows[:PAGE_SIZE], older=older, form=form, endpoint=".show")
