@@ -20,10 +20,10 @@ from advancia.core import alarms, context, log, recurring
 from advancia.core.clock import utcnow
 from advancia.core.db import Session, unit_of_work
 from advancia.core.heartbeats import Pulse
+from advancia.core.locks import Lock
 from advancia.core.recurring import Turn
 from worker import watch
 
-LOCK = 4_201_970  # any number, the same in every clock
 TICK_SECONDS = 5.0
 WATCH_TICKS = 12  # of which one looks at what became of all that was put
 
@@ -80,7 +80,7 @@ def _tell_whether_missed(session: Session, turn: Turn, now: datetime) -> None:
 
 
 def _tick_while_ours(app: Flask, guard: psycopg.Connection, pulse: Pulse, stop: threading.Event) -> None:
-    row = guard.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+    row = guard.execute("SELECT pg_try_advisory_lock(%s)", (Lock.CLOCK,)).fetchone()
     if not row or not row[0]:
         return
     _log.info("clock_started")

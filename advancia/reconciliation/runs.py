@@ -18,6 +18,7 @@ from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.jobs import Job
+from advancia.core.locks import Lock
 from advancia.core.permissions import Permission, Role, permissions_of
 from advancia.identity.models import User
 from advancia.reconciliation import keeping
@@ -26,7 +27,6 @@ from advancia.reconciliation.found import Kind, Side
 from advancia.reconciliation.models import ReconciliationDifference as Difference
 from advancia.reconciliation.models import ReconciliationRun as Run
 
-LOCK = 4_201_971  # any number, the same in every process
 USUAL_WINDOW = timedelta(days=7)  # each payment is looked at in as many nights
 LONGEST_WINDOW = timedelta(days=35)
 GIVEN_UP_AFTER = timedelta(hours=20)  # a run that was broken off this long ago is not taken up again
@@ -47,12 +47,12 @@ class Window:
 def only_one(engine: Engine) -> Iterator[None]:
     """Be the only one that reconciles, in all processes. Raises `AlreadyRunning`."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as guard:
-        if not guard.scalar(text("select pg_try_advisory_lock(:lock)"), {"lock": LOCK}):
+        if not guard.scalar(text("select pg_try_advisory_lock(:lock)"), {"lock": Lock.RECONCILIATION}):
             raise AlreadyRunning
         try:
             yield
         finally:
-            guard.execute(text("select pg_advisory_unlock(:lock)"), {"lock": LOCK})
+            guard.execute(text("select pg_advisory_unlock(:lock)"), {"lock": Lock.RECONCILIATION})
 
 
 def usual_window(session: Session) -> Window:

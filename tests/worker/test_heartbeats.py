@@ -14,6 +14,7 @@ from advancia.core import heartbeats, outbox
 from advancia.core.db import db, unit_of_work
 from advancia.core.heartbeats import Heartbeat, Pulse
 from advancia.core.jobs import Job
+from advancia.core.locks import Lock
 from tests.support.servers import eventually
 from worker import crew as crews
 from worker import relay, schedule, tasks
@@ -65,7 +66,7 @@ def test_a_clock_that_waits_for_its_turn_to_be_the_clock_is_not_heard(silent, ap
 
     stop = threading.Event()
     with psycopg.connect(settings.database_url) as other:
-        other.execute("SELECT pg_advisory_lock(%s)", (schedule.LOCK,))
+        other.execute("SELECT pg_advisory_lock(%s)", (Lock.CLOCK,))
         thread = threading.Thread(target=schedule.run, args=(app, stop))
         thread.start()
         thread.join(0.5)

@@ -23,6 +23,7 @@ from advancia.core.clock import utcnow
 from advancia.core.db import Session, unit_of_work
 from advancia.core.encryption import Keyring
 from advancia.core.errors import in_words
+from advancia.core.locks import Lock
 from advancia.ops.backups import subjects
 from advancia.ops.backups.errors import BackupTrouble
 from advancia.ops.backups.keys import Identity
@@ -32,7 +33,6 @@ from advancia.ops.backups.scratch import NoScratch
 from advancia.ops.backups.trial import Subject, Trial
 
 ALARM = "backup.proof"
-LOCK = 4_201_972  # any number, the same wherever a proof may run, and no other lock's
 BROKE_OFF = "It was broken off: its process ended before it did."
 
 _log = log.logger(__name__)
@@ -173,7 +173,7 @@ def _taken(step: Step, trial: Trial) -> tuple[Finding, Exception | None]:
 def _alone(settings: Settings) -> Iterator[None]:
     """Let no other proof run meanwhile, on whichever machine. Raises `ProofRunning`."""
     with psycopg.connect(settings.database_url, autocommit=True) as guard:
-        row = guard.execute("select pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+        row = guard.execute("select pg_try_advisory_lock(%s)", (Lock.BACKUP_PROOF,)).fetchone()
         if not row or not row[0]:
             raise ProofRunning("A backup is being proven already. Wait for its end, then try again.")
         yield

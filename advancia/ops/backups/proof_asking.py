@@ -9,12 +9,12 @@ from advancia.core import outbox
 from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.jobs import Job
+from advancia.core.locks import Lock
 from advancia.ops.backups import proof
 from advancia.ops.backups.errors import NoSuchBackup, WrongKey
 from advancia.ops.backups.models import Backup, BackupProof, State
 from advancia.ops.backups.proof import ProofRunning
 
-LOCK = 4_201_975  # any number, and no other lock's
 ONLY_THE_OWNER = (
     "Only the owner's key opens this backup, since there is a newer one. Prove it on a machine that has the key: "
     "flask --app wsgi backup prove {name} --identity-file …"
@@ -36,7 +36,7 @@ def ask(session: Session, *, actor: Actor, backup_id: int, reason: str) -> int:
     The caller's unit of work commits.
     """
     session.execute(
-        select(func.pg_advisory_xact_lock(LOCK))
+        select(func.pg_advisory_xact_lock(Lock.ASKING_FOR_PROOF))
     )  # of two clicks, the second sees the first one's
     if (other := proof.under_way(session)) is not None:
         raise ProvenAlready(other.id)

@@ -24,6 +24,7 @@ from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.core.encryption import Keyring, Undecryptable
 from advancia.core.lockdown import LOOK_AGAIN_SECONDS
+from advancia.core.locks import Lock
 from advancia.ledger import check
 from advancia.ops import lockdown
 from advancia.ops.backups import manifest as manifests
@@ -38,7 +39,6 @@ from advancia.ops.backups.proof_steps import opened_fields, scripts, told_of_boo
 from advancia.ops.backups.stores import store_of
 from advancia.ops.backups.trial import Subject
 
-LOCK = 4_201_974  # any number, and no other lock's
 PROVEN_ENOUGH = timedelta(days=1)
 LONGEST_WRITING = 30.0  # seconds; who still writes then is broken off, and loses what was not committed
 # Who is in the middle of something: transactions that are open, and jobs at work, which may be talking to somebody
@@ -258,7 +258,7 @@ def _forget_connections() -> None:
 def _alone(owner_url: str) -> Iterator[None]:
     """Let no other restore run meanwhile. The lock is the owner's, whose connections nobody breaks off."""
     with psycopg.connect(owner_url, autocommit=True) as guard:
-        found = guard.execute("select pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+        found = guard.execute("select pg_try_advisory_lock(%s)", (Lock.RESTORE,)).fetchone()
         if not found or not found[0]:
             raise NotRestored("The database is being replaced already. Nothing was done now.")
         yield

@@ -20,11 +20,11 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 
 from advancia.core.clock import utcnow
 from advancia.core.db import Session, db, unit_of_work
+from advancia.core.locks import Lock
 from advancia.ops.backups import queries
 from advancia.ops.backups.errors import BackupFailed, BackupRunning
 from advancia.ops.backups.models import Backup, State, Why
 
-LOCK = 4_201_973  # any number, the same everywhere
 PROGRESS_SECONDS = 1.0
 PATIENCE_SECONDS = 60.0  # for a database that is being restarted
 BETWEEN_TRIES_SECONDS = 0.2
@@ -53,7 +53,7 @@ def only_one(database_url: str, *, patience: float = 0.0) -> Iterator[int]:
 
 
 def _is_locked_by(guard: psycopg.Connection[tuple[bool, ...]]) -> bool:
-    row = guard.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+    row = guard.execute("SELECT pg_try_advisory_lock(%s)", (Lock.BACKUP,)).fetchone()
     return bool(row and row[0])
 
 

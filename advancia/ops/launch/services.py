@@ -14,11 +14,11 @@ from sqlalchemy.dialects.postgresql import insert
 from advancia.config import Settings
 from advancia.core.db import Session, unit_of_work
 from advancia.core.errors import DomainError
+from advancia.core.locks import Lock
 from advancia.ops.launch.look import Look
 from advancia.ops.launch.models import LaunchRun, RunState
 from advancia.ops.launch.registry import Check, Line, checks
 
-LOCK = 4_201_977  # any number, the same in every process
 KEPT = 50  # runs
 PATIENCE = timedelta(minutes=15)  # longer than any run takes: an open one has lost its process
 LOST = "It came to no end: its process died, or its work was given up."
@@ -101,7 +101,7 @@ def fail(session: Session, run_id: int, why: str) -> None:
 def alone(settings: Settings) -> Iterator[None]:
     """Be the one launch check that runs. Raises `AlreadyRunning`. The lock goes with the process that holds it."""
     with psycopg.connect(settings.database_url, autocommit=True) as guard:
-        row = guard.execute("SELECT pg_try_advisory_lock(%s)", (LOCK,)).fetchone()
+        row = guard.execute("SELECT pg_try_advisory_lock(%s)", (Lock.LAUNCH_CHECK,)).fetchone()
         if not row or not row[0]:
             raise AlreadyRunning
         yield
