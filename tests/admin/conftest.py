@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
+import httpx
 import pytest
 from flask import Flask
 
@@ -12,6 +13,7 @@ from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
 from advancia.wallet.transfers import services as transfers
+from tests.support.payments import pass_on
 from tests.support.people import Customer
 
 
@@ -47,3 +49,18 @@ def txn_id_of(app: Flask) -> Callable[[str], int]:
         return transaction.id
 
     return find
+
+
+@pytest.fixture
+def happen(sandbox, page, work_through) -> Callable[..., None]:
+    """Let something happen at the provider, and let us hear of it."""
+
+    def act(url, *outcomes):
+        for outcome in outcomes:
+            seen = len(sandbox.deliveries())
+            httpx.post(url, data={"outcome": outcome}, trust_env=False)
+            for event in sandbox.deliveries()[seen:]:
+                pass_on(page, event)
+        work_through()
+
+    return act

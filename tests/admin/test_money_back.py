@@ -27,21 +27,6 @@ def amara(customer):
 
 
 @pytest.fixture
-def happen(sandbox, page, work_through):
-    """Let something happen at the provider, and let us hear of it."""
-
-    def act(url, *outcomes):
-        for outcome in outcomes:
-            seen = len(sandbox.deliveries())
-            httpx.post(url, data={"outcome": outcome}, trust_env=False)
-            for event in sandbox.deliveries()[seen:]:
-                pass_on(page, event)
-        work_through()
-
-    return act
-
-
-@pytest.fixture
 def paid(begun, amara, happen):
     """1,500.00 by card, which is a large amount."""
     deposit = begun(amara, "1500.00")

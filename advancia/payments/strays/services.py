@@ -63,17 +63,23 @@ def put_aside(
         return False
     audit.record_of_system(session, action="stray.noted", kind="stray", id=stray_id, reason=reason)
     if amount:
-        ledger.post(
-            session,
-            reference=f"stray:{stray_id}",
-            kind="stray",
-            postings=[
-                ledger.Posting(ledger.clearing(provider), ledger.house("suspense"), amount),
-                *([fee_posting(provider, fee)] if fee else []),
-            ],
-            meta={"provider": provider, "payment": payment_id, "reason": reason},
-        )
+        meta = {"provider": provider, "payment": payment_id, "reason": reason}
+        _book(session, stray_id, amount, fee, meta)
     return True
+
+
+def _book(session: Session, stray_id: int, amount: Money, fee: Money | None, meta: dict[str, str]) -> None:
+    clearing = ledger.clearing(meta["provider"])
+    ledger.post(
+        session,
+        reference=f"stray:{stray_id}",
+        kind="stray",
+        postings=[
+            ledger.Posting(clearing, ledger.house("suspense"), amount),
+            *([fee_posting(meta["provider"], fee)] if fee else []),
+        ],
+        meta=meta,
+    )
 
 
 def holds(session: Session, deposit_id: UUID) -> bool:
