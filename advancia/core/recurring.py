@@ -81,6 +81,11 @@ TABLE = (
 )
 
 
+def line_of(job: Job) -> Line:
+    """The line that has this job run."""
+    return next(line for line in TABLE if line.job is job)
+
+
 class ClockLine(Model):
     """What the clock remembers of a line: since when it knows it, and the last turn that it put."""
 

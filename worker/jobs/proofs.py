@@ -16,7 +16,8 @@ def prove_backup(task: Task, name: str | None = None, proof_id: int | None = Non
     """Restore the newest backup, or that of the name, beside the product and prove it.
 
     A proof that fails has sounded its alarm, and the run is none that has to be tried again. One that was broken off
-    is begun anew.
+    is begun anew. Before the first backup there is nothing to prove yet; that none was made in time is
+    `watch_backups`'s to tell.
     """
     settings, keyring = current_app.extensions["settings"], current_app.extensions["keyring"]
     try:

@@ -15,6 +15,8 @@ from advancia.ops.backups.models import Backup, State
 from advancia.ops.backups.stores import store_of
 from advancia.ops.backups.trial import Subject
 
+NOTHING_YET = "Nothing to prove yet: there is no backup. The next night makes one, and so does flask --app wsgi backup create."
+
 
 def find(session: Session, settings: Settings, *, name: str | None = None) -> Subject:
     """The backup of that name, or the newest that is done.
@@ -27,7 +29,7 @@ def find(session: Session, settings: Settings, *, name: str | None = None) -> Su
         done = columns.where(Backup.state == State.DONE)
         row = session.execute(done.order_by(Backup.begun_at.desc()).limit(1)).first()
         if row is None:
-            raise NoSuchBackup("There is no backup yet. Make one with flask backup create.")
+            raise NoSuchBackup(NOTHING_YET)
     else:
         row = session.execute(columns.where(Backup.name == name)).first()
         if row is None:

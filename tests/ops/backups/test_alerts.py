@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import func, select, update
@@ -29,9 +29,9 @@ def done(product, *, hours_ago: float = 0):
     return made
 
 
-def look(product):
+def look(product, now=None):
     with unit_of_work() as session:
-        return alerts.watch_time(session)
+        return alerts.watch_time(session, now)
 
 
 def run(job: Job, **payload: object) -> str | None:
@@ -60,22 +60,38 @@ def test_the_next_backup_ends_the_alarm(product):
     assert open_alarms() == set()
 
 
-def test_a_new_product_is_given_its_first_day(product):
+def test_a_new_product_is_given_its_first_night(product):
     assert look(product) is False
     new_customer(product, "Amara Okafor")
     assert look(product) is False
+    begun = datetime(2026, 11, 23, 23, 0, tzinfo=UTC)
     with unit_of_work() as session:
-        session.execute(update(User).values(created_at=func.now() - timedelta(hours=27)))
+        session.execute(update(User).values(created_at=begun))
 
-    assert look(product) is True
+    assert look(product, datetime(2026, 11, 24, 3, 30, tzinfo=UTC)) is False
+    assert open_alarms() == set()
+    assert look(product, datetime(2026, 11, 24, 3, 31, tzinfo=UTC)) is True
     (alarm,) = [each for each in alarms.open_alarms(db.session()) if each.what == "backup.missed"]
     assert alarm.words.startswith("There has never been a complete backup.")
 
 
+MIB = 1024 * 1024
+
+
 @pytest.mark.parametrize(
-    ("before", "now", "is_heard"), [(100, 125, False), (100, 126, True), (100, 75, False), (100, 74, True)]
+    ("before", "now", "is_heard"),
+    [
+        (100 * MIB, 125 * MIB, False),
+        (100 * MIB, 126 * MIB, True),
+        (100 * MIB, 75 * MIB, False),
+        (100 * MIB, 74 * MIB, True),
+        (MIB, 2 * MIB - 1, False),
+        (MIB, 2 * MIB, True),
+        (2 * MIB, MIB + 1, False),
+        (2 * MIB, MIB, True),
+    ],
 )
-def test_a_change_of_more_than_a_quarter_is_heard_of(product, before, now, is_heard):
+def test_a_change_of_more_than_a_quarter_and_a_mebibyte_is_heard_of(product, before, now, is_heard):
     made = done(product)
     told = replace(manifest.read_dict(made.manifest), stored_bytes=now)
     made.stored_bytes = before
@@ -89,7 +105,9 @@ def test_a_change_of_more_than_a_quarter_is_heard_of(product, before, now, is_he
 def test_a_size_that_is_usual_again_ends_the_alarm(product):
     made = done(product)
     with unit_of_work() as session:
-        session.execute(update(Backup).where(Backup.id == made.id).values(stored_bytes=made.stored_bytes * 2))
+        session.execute(
+            update(Backup).where(Backup.id == made.id).values(stored_bytes=made.stored_bytes * 2 + MIB)
+        )
     done(product)
     assert open_alarms() == {"backup.size"}
 
@@ -113,6 +131,12 @@ def test_the_first_backup_is_proven_without_waiting_for_the_weeks_turn(product):
     first = db.session.scalars(select(Backup.name).order_by(Backup.id)).first()
     proofs = select(OutboxRow.payload).where(OutboxRow.kind == Job.PROVE_BACKUP.value)
     assert db.session.scalars(proofs).all() == [{"name": first}]
+
+
+def test_before_the_first_backup_there_is_nothing_to_prove_yet(product):
+    assert run(Job.PROVE_BACKUP).startswith("Nothing to prove yet: there is no backup.")
+    assert db.session.scalars(select(OutboxRow.last_error)).all() == [None]
+    assert open_alarms() == set()
 
 
 def test_a_days_backup_that_cannot_be_begun_is_heard_of_and_not_tried_again(product, monkeypatch):
