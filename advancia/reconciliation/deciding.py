@@ -11,7 +11,7 @@ from advancia import audit, ledger
 from advancia.core.context import Actor
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
-from advancia.reconciliation import corrections, queries, runs
+from advancia.reconciliation import corrections, keeping, queries, runs
 from advancia.reconciliation.corrections import Correction
 from advancia.reconciliation.errors import (
     AlreadyClosed,
@@ -76,6 +76,7 @@ def sign_off(session: Session, *, actor: Actor, run_id: int, note: str | None) -
     run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
     if run is None:
         raise NotFound("There is no such run.")
+    _hold_differences(session, run_id)
     _check_signer(session, run, actor)
     open_ones = queries.open_in(session, run_id)
     if (open_ones or run.state == "alarm") and not note:
@@ -90,6 +91,16 @@ def sign_off(session: Session, *, actor: Actor, run_id: int, note: str | None) -
         id=run_id,
         after={"verdict": run.state, "open": open_ones},
         reason=note or None,
+    )
+
+
+def _hold_differences(session: Session, run_id: int) -> None:
+    """Let whoever resolves one of the run's differences at this moment come first, or wait."""
+    session.execute(
+        select(Difference.id)
+        .where(keeping.seen_in(run_id))
+        .order_by(Difference.id)
+        .with_for_update(read=True)
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
+from sqlalchemy import text
 
 from advancia import ledger
 from advancia.core.db import db
@@ -11,11 +14,19 @@ from advancia.reconciliation.found import Kind, Side
 from advancia.reconciliation.shown import Wanted
 from tests.reconciliation import provider
 from tests.reconciliation.provider import Provider, a_difference
+from tests.reconciliation.test_runs import wait_until_somebody_waits
 from tests.support.pages import InProcess, Page, adopt_session
 from tests.support.people import new_staff
 from tests.support.work import work_off
 
 HERE = "/admin/reconciliation/"
+RESOLVED_MEANWHILE = """
+    update reconciliation_difference set state = 'resolved', reason = 'x', closed_at = now(), resolved_by = :me
+    where id = :difference
+"""
+SIGNED_MEANWHILE = """
+    update reconciliation_run set signed_off_by = :me, signed_off_at = now(), note = 'x' where id = :run
+"""
 
 
 @pytest.fixture
@@ -259,6 +270,46 @@ def test_who_resolved_something_does_not_sign_off_and_who_asked_neither(
     assert owner.submit(path, f"form[action='{path}/sign-off']", note="Case 10 is open.").status == 303
     assert "Case 10 is open." in finance.get(path).text
     assert "Omar Haddad" in finance.get(HERE).one("#results").text
+
+
+@pytest.mark.parametrize(
+    ("meanwhile", "form", "path_of", "typed", "message"),
+    [
+        (
+            RESOLVED_MEANWHILE,
+            "sign-off",
+            "{run}",
+            {"note": "Case 11"},
+            "You resolved a difference of this run",
+        ),
+        (
+            SIGNED_MEANWHILE,
+            "explanation",
+            "differences/{difference}",
+            {"reason": "Case 12"},
+            "You signed off a run that has this difference",
+        ),
+    ],
+    ids=["signs off late", "resolves late"],
+)
+def test_who_does_both_at_the_same_moment_is_told_in_the_page_and_loses_nothing(
+    app, colleague, reconcile, the_difference, meanwhile, form, path_of, typed, message
+):
+    admin, run = colleague("admin", "Nia Okafor"), reconcile(Provider(a_difference()))
+    ids = {"run": run.id, "difference": the_difference().id}
+    opened, scratch = admin.get(HERE + path_of.format(**ids)), app.house.scratch
+    with scratch.session() as other, ThreadPoolExecutor(1) as thread:
+        other.execute(
+            text(meanwhile),
+            {"me": admin.person.id} | {name: ids[name] for name in ids if f":{name}" in meanwhile},
+        )
+        late = thread.submit(admin.submit_form, opened, f"form[action$='/{form}']", **typed)
+        wait_until_somebody_waits(scratch)
+        other.commit()
+        answer = late.result()
+
+    assert (answer.status, message in answer.text) == (422, True)
+    assert next(iter(typed.values())) in answer.text
 
 
 def test_the_report_is_mailed_with_what_each_check_has_seen(app, finance, reconcile):
