@@ -41,6 +41,21 @@ def cryptomus(given: Given) -> tuple[str | None, tuple[str, ...]]:
     return merchant, keys
 
 
+def cryptomus_payouts(given: Given, merchant: str | None, payment_keys: tuple[str, ...]) -> str | None:
+    key = given.get("CRYPTOMUS_PAYOUT_KEY")
+    if key and not merchant:
+        given.wrong(
+            "CRYPTOMUS_PAYOUT_KEY is set without CRYPTOMUS_MERCHANT and CRYPTOMUS_PAYMENT_KEY: set all three, or leave "
+            "it out."
+        )
+    if key and key in payment_keys:
+        given.wrong(
+            "CRYPTOMUS_PAYOUT_KEY is the payment key: copy the other one, which the merchant's settings at Cryptomus "
+            "call the payout key."
+        )
+    return key
+
+
 def allowed_addresses(given: Given) -> tuple[str, ...]:
     text = given.get("CRYPTOMUS_ALLOWED_ADDRESSES") or CRYPTOMUS_ADDRESS
     addresses = tuple(text.replace(",", " ").split())

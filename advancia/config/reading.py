@@ -33,6 +33,7 @@ def settings_of(given: Given) -> Settings:
         stripe_webhook_secrets=stripe_secrets,
         cryptomus_merchant=cryptomus_merchant,
         cryptomus_payment_keys=cryptomus_keys,
+        cryptomus_payout_key=payments.cryptomus_payouts(given, cryptomus_merchant, cryptomus_keys),
         cryptomus_allowed_addresses=payments.allowed_addresses(given),
         sandbox_url=given.get("SANDBOX_URL") if given.is_dev else None,
         sandbox_secret=given.get("SANDBOX_SECRET") if given.is_dev else None,

@@ -34,6 +34,7 @@ NAMES = (
     "STRIPE_WEBHOOK_SECRET",
     "CRYPTOMUS_MERCHANT",
     "CRYPTOMUS_PAYMENT_KEY",
+    "CRYPTOMUS_PAYOUT_KEY",
     "CRYPTOMUS_ALLOWED_ADDRESSES",
     "SANDBOX_URL",
     "SANDBOX_SECRET",
@@ -106,6 +107,7 @@ class Settings:
     stripe_webhook_secrets: tuple[str, ...] = field(repr=False)
     cryptomus_merchant: str | None
     cryptomus_payment_keys: tuple[str, ...] = field(repr=False)  # the first signs; all of them verify
+    cryptomus_payout_key: str | None = field(repr=False)  # only reads what was paid out
     cryptomus_allowed_addresses: tuple[str, ...]
     sandbox_url: str | None
     sandbox_secret: str | None = field(repr=False)

@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
-from http import HTTPStatus
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import httpx
-
 from advancia.config import Settings
 from advancia.core.money import ASSETS, Asset, Money, asset
-from advancia.providers import authorities, php_json
-from advancia.providers.breaker import Breaker
-from advancia.providers.cryptomus_events import signature
-from advancia.providers.cryptomus_history import moment_from, movement_from, written_moment
+from advancia.providers.cryptomus_amounts import decimal_from, minor_units
+from advancia.providers.cryptomus_calls import CONNECT_SECONDS, READ_SECONDS, UNREADABLE, SignedCalls
+from advancia.providers.cryptomus_history import listed_between, moment_from, movement_from
+from advancia.providers.cryptomus_payouts import CryptoPayouts
 from advancia.providers.cryptomus_states import Meaning, meaning_of
-from advancia.providers.errors import ProviderRefused, ProviderUnavailable
 from advancia.providers.movements import Page
 
-API = "https://api.cryptomus.com"
 PAGES = "https://pay.cryptomus.com"
 SANDBOX = "sandbox_crypto"
 SANDBOX_MERCHANT = "5a4d0b0e-0000-4000-8000-5a4db0c5a4db"
@@ -30,10 +24,6 @@ SANDBOX_MERCHANT = "5a4d0b0e-0000-4000-8000-5a4db0c5a4db"
 NETWORKS = {"BTC": "btc", "ETH": "eth", "USDT": "tron"}
 NETWORK_WORDS = {"btc": "Bitcoin", "eth": "Ethereum (ERC-20)", "tron": "Tron (TRC-20)"}
 SHORTEST_LIFE, LONGEST_LIFE = timedelta(seconds=300), timedelta(seconds=43_200)
-CONNECT_SECONDS, READ_SECONDS = 3.0, 10.0
-UNREADABLE = (LookupError, TypeError, AttributeError, ValueError, ArithmeticError)
-_MOST_DIGITS = 30
-_EXACT = Context(prec=60, rounding=ROUND_DOWN)
 
 
 @dataclass(frozen=True)
@@ -79,10 +69,11 @@ class Invoice:
         return self.arrived.asset != self.asked.asset or wrong_network
 
 
-class CryptoGateway:
+class CryptoGateway(SignedCalls):
     """Invoices at Cryptomus, or at whatever speaks its API at `api_base`.
 
-    Every call raises `ProviderUnavailable` (ask again later) or `ProviderRefused` (an answer: no).
+    Every call raises `ProviderUnavailable` (ask again later) or `ProviderRefused` (an answer: no). `payouts` is None
+    without a key for them.
     """
 
     def __init__(
@@ -90,32 +81,23 @@ class CryptoGateway:
         *,
         merchant: str,
         payment_key: str,
+        payout_key: str | None = None,
         name: str = "cryptomus",
         api_base: str | None = None,
         timeouts: tuple[float, float] = (CONNECT_SECONDS, READ_SECONDS),
     ) -> None:
-        self.name = name
+        super().__init__(merchant=merchant, key=payment_key, name=name, api_base=api_base, timeouts=timeouts)
         self.page_origin = api_base or PAGES
-        self.breaker = Breaker(self.provider_words)
-        self._merchant = merchant
-        self._key = payment_key
-        connect, read = timeouts
-        self._client = httpx.Client(
-            base_url=api_base or API,
-            timeout=httpx.Timeout(read, connect=connect),
-            verify=authorities.known(),
-            trust_env=api_base is None,  # the simulation runs on this machine, behind no proxy
+        self.payouts = (
+            CryptoPayouts(merchant=merchant, key=payout_key, name=name, api_base=api_base, timeouts=timeouts)
+            if payout_key
+            else None
         )
 
     @property
     def label(self) -> str:
         """What the customer chooses."""
         return "Crypto (Cryptomus)" if self.name == "cryptomus" else "Sandbox crypto (simulated)"
-
-    @property
-    def provider_words(self) -> str:
-        """The provider in a sentence."""
-        return "Cryptomus" if self.name == "cryptomus" else "the sandbox"
 
     def create_invoice(
         self,
@@ -166,8 +148,7 @@ class CryptoGateway:
         What came of each is one movement, as `movement_from` reads it. Nothing of a page is left out: one that cannot
         be read is `ProviderUnavailable` as a whole.
         """
-        asked = {"date_from": written_moment(since), "date_to": written_moment(until)}
-        told = self._call("/v1/payment/list", asked, cursor=cursor)
+        told = self._call("/v1/payment/list", listed_between(since, until), cursor=cursor)
         try:
             moved = [movement_from(self._invoice(each)) for each in told["items"]]
             return Page(moved, told["paginate"]["nextCursor"] or None)
@@ -189,58 +170,31 @@ class CryptoGateway:
         }
         self._call("/v1/test-webhook/payment", asked)
 
-    def _call(self, path: str, asked: dict[str, Any], *, cursor: str | None = None) -> Any:
-        text = php_json.encoded(asked)
-        headers = {
-            "merchant": self._merchant,
-            "sign": signature(text, self._key),
-            "Content-Type": "application/json",
-        }
-        with self.breaker.call():
-            try:
-                answer = self._client.post(
-                    path,
-                    content=text.encode(),
-                    headers=headers,
-                    params={"cursor": cursor} if cursor else None,
-                )
-            except httpx.HTTPError as error:
-                raise self._unavailable(f"{type(error).__name__}: {error}") from error
-            return self._result(answer)
-
-    def _result(self, answer: httpx.Response) -> Any:
-        status = answer.status_code
-        # A refused key says nothing about the payment: it is ours to mend, and 429 passes by itself.
-        if status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in (401, 403, 408, 429):
-            raise self._unavailable(f"{status} {answer.text[:300]}")
-        try:
-            body = json.loads(answer.content, parse_float=Decimal)
-            if body["state"] == 0 and status < HTTPStatus.BAD_REQUEST:
-                return body.get("result")
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
-            raise self._unavailable(f"{status}, and no answer that we can read: {error!r}") from error
-        raise ProviderRefused(self.provider_words, detail=f"{status} {answer.text[:300]}")
-
     def _invoice(self, told: Any) -> Invoice:
         try:
             return _read(told)
         except UNREADABLE as error:
             raise self._unavailable(f"Unexpected answer: {error!r}") from error
 
-    def _unavailable(self, detail: str) -> ProviderUnavailable:
-        return ProviderUnavailable(self.provider_words, detail=detail)
+
+def sandbox_payout_key(secret: str) -> str:
+    """The simulation has one secret, and keys of their own for payments and payouts all the same."""
+    return f"{secret}-payouts"
 
 
 def crypto_gateway_from(settings: Settings) -> CryptoGateway | None:
     """Cryptomus when its keys are set, else the simulation, else None: no crypto can be paid in."""
     if settings.cryptomus_merchant and settings.cryptomus_payment_keys:
         return CryptoGateway(
-            merchant=settings.cryptomus_merchant, payment_key=settings.cryptomus_payment_keys[0]
+            merchant=settings.cryptomus_merchant,
+            payment_key=settings.cryptomus_payment_keys[0],
+            payout_key=settings.cryptomus_payout_key,
         )
     if settings.is_sandboxed and settings.sandbox_url and settings.sandbox_secret:
         return CryptoGateway(
             merchant=SANDBOX_MERCHANT,
             payment_key=settings.sandbox_secret,
+            payout_key=sandbox_payout_key(settings.sandbox_secret),
             name=SANDBOX,
             api_base=settings.sandbox_url.rstrip("/"),
         )
@@ -256,7 +210,7 @@ def callback_keys_from(settings: Settings) -> tuple[str, ...]:
 
 def _read(told: Any) -> Invoice:
     asked = asset(told["currency"])
-    arrived = _decimal(told.get("payment_amount"))
+    arrived = decimal_from(told.get("payment_amount"))
     code = str(told.get("payer_currency") or told["currency"])
     came = arrived is not None and arrived > 0
     of_asset = ASSETS.get(code)
@@ -264,7 +218,7 @@ def _read(told: Any) -> Invoice:
         id=str(told["uuid"]),
         order_id=str(told["order_id"]),
         status=str(told.get("payment_status") or told["status"]),
-        asked=_money(_decimal(told["amount"]) or Decimal(), asked),
+        asked=_money(decimal_from(told["amount"]) or Decimal(), asked),
         arrived=_money(arrived, of_asset) if came and arrived and of_asset else None,
         arrived_words=f"{arrived} {code}" if came else "",
         fee=_fee(told, of_asset) if came else None,
@@ -280,27 +234,14 @@ def _read(told: Any) -> Invoice:
 
 def _fee(told: dict[str, Any], of_asset: Asset | None) -> Money | None:
     """What the provider kept of the payment."""
-    commission = _decimal(told.get("commission"))
+    commission = decimal_from(told.get("commission"))
     if commission is None or commission <= 0 or of_asset is None:
         return None
     return _money(commission, of_asset) or None
 
 
 def _money(amount: Decimal, of_asset: Asset) -> Money:
-    """Whole minor units, rounded down: a fraction of one cannot be booked."""
-    return Money(int(amount.scaleb(of_asset.decimals, _EXACT)), of_asset)
-
-
-def _decimal(told: Any) -> Decimal | None:
-    if told in (None, ""):
-        return None
-    try:
-        amount = Decimal(str(told))
-    except InvalidOperation as error:
-        raise ValueError(told) from error
-    if not amount.is_finite() or amount.adjusted() > _MOST_DIGITS:
-        raise ValueError(told)
-    return amount
+    return Money(minor_units(amount, of_asset.decimals), of_asset)
 
 
 def _moment(told: Any) -> datetime | None:

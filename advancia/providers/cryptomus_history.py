@@ -25,6 +25,11 @@ def written_moment(moment: datetime) -> str:
     return moment.astimezone(ZONE).strftime("%Y-%m-%d %H:%M:%S")
 
 
+def listed_between(since: datetime, until: datetime) -> dict[str, str]:
+    """What its lists are asked with: when a thing was made, both ends included."""
+    return {"date_from": written_moment(since), "date_to": written_moment(until)}
+
+
 def moment_from(told: str) -> datetime:
     """With a zone, as invoices have it, or without one, as payouts do. Raises `ValueError`."""
     moment = datetime.fromisoformat(told)

@@ -67,6 +67,7 @@ def test_a_production_with_everything_set_starts(good):
         ("PUBLIC_URL", "pay.example.com", "PUBLIC_URL is 'pay.example.com'"),
         ("STRIPE_SECRET_KEY", "pk_live_123", "STRIPE_SECRET_KEY does not look like one"),
         ("STRIPE_SECRET_KEY", "sk_live_123", "STRIPE_WEBHOOK_SECRET is missing"),
+        ("CRYPTOMUS_PAYOUT_KEY", "a-key", "CRYPTOMUS_PAYOUT_KEY is set without CRYPTOMUS_MERCHANT"),
         ("SMTP_URL", "", "SMTP_URL is missing"),
         ("SMTP_URL", "mail.example.com", "SMTP_URL must look like"),
         ("LOG_LEVEL", "LOUD", "LOG_LEVEL is 'LOUD'"),
@@ -79,6 +80,20 @@ def test_a_wrong_setting_is_named_with_what_to_do(good, name, value, says):
         load_settings({**good, name: value})
 
     assert says in str(problem.value)
+
+
+def test_the_key_for_payouts_is_another_than_that_for_payments(good):
+    cryptomus = {
+        "CRYPTOMUS_MERCHANT": "8b03432e-385b-4670-8d06-064591096795",
+        "CRYPTOMUS_PAYMENT_KEY": "new,old",
+    }
+
+    assert load_settings({**good, **cryptomus}).cryptomus_payout_key is None
+    assert (
+        load_settings({**good, **cryptomus, "CRYPTOMUS_PAYOUT_KEY": "other"}).cryptomus_payout_key == "other"
+    )
+    with pytest.raises(ConfigError, match="CRYPTOMUS_PAYOUT_KEY is the payment key"):
+        load_settings({**good, **cryptomus, "CRYPTOMUS_PAYOUT_KEY": "old"})
 
 
 def test_all_problems_are_told_at_once(good):

@@ -18,6 +18,7 @@ from advancia.providers.cryptomus import (
     CryptoGateway,
     callback_keys_from,
     crypto_gateway_from,
+    sandbox_payout_key,
 )
 from advancia.providers.cryptomus_events import verify_event
 from advancia.providers.cryptomus_states import Meaning
@@ -37,6 +38,7 @@ class CryptoShop:
 
     def gateway_with(self, **changes):
         usual = {"merchant": SANDBOX_MERCHANT, "payment_key": SECRET, "name": "sandbox_crypto"}
+        usual["payout_key"] = sandbox_payout_key(SECRET)
         return CryptoGateway(**{**usual, "api_base": self.server.url, "timeouts": (1, 1), **changes})
 
     def open(self, amount="0.01000000", code="BTC", **changes):
@@ -249,14 +251,14 @@ def test_a_payout_is_paid_after_a_while_and_asking_twice_is_one_payout(crypto):
         "amount": "1", "currency": "BTC", "network": "btc", "order_id": "p-1", "address": "x",
         "url_callback": crypto.endpoint.url,
     }  # fmt: skip
-    first = crypto.gateway._call("/v1/payout", asked)
-    assert crypto.gateway._call("/v1/payout", asked) == first
+    first = crypto.gateway.payouts._call("/v1/payout", asked)
+    assert crypto.gateway.payouts._call("/v1/payout", asked) == first
     assert first["status"] == "process"
     crypto.shop.move_clock(seconds=20)
     [event] = crypto.events(1)
 
     assert event.type == "payout.paid"
-    assert crypto.gateway._call("/v1/payout/info", {"order_id": "p-1"})["is_final"] is True
+    assert crypto.gateway.payouts._call("/v1/payout/info", {"order_id": "p-1"})["is_final"] is True
 
 
 def test_events_arrive_late_twice_and_in_any_order_when_asked_to(crypto, until):

@@ -37,6 +37,7 @@ SET = {
     "STRIPE_WEBHOOK_SECRET": "whsec_" + "0" * 24,
     "CRYPTOMUS_MERCHANT": "00000000-0000-4000-8000-000000000000",
     "CRYPTOMUS_PAYMENT_KEY": "0" * 32,
+    "CRYPTOMUS_PAYOUT_KEY": "1" * 32,
     "TRUSTED_PROXIES": "1",
     "SMTP_URL": "smtp://127.0.0.1:9",
     "MAIL_FROM": "Advancia <pay@launched.net>",

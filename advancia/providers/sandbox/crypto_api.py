@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from advancia.providers import php_json
-from advancia.providers.cryptomus import SANDBOX_MERCHANT
+from advancia.providers.cryptomus import SANDBOX_MERCHANT, sandbox_payout_key
 from advancia.providers.cryptomus_events import signature
 from advancia.providers.sandbox.errors import ApiError
 from advancia.providers.sandbox.faults import Faults
@@ -28,12 +28,14 @@ def signer(key: str) -> Callable[[dict[str, Any]], str]:
 
 
 def crypto_api(*, invoices: Invoices, payouts: Payouts, faults: Faults, key: str) -> Blueprint:
-    """The routes under /v1 that are Cryptomus's, for callers who know the key."""
+    """The routes under /v1 that are Cryptomus's, for callers who know the key: payouts have one of their own."""
     bp = Blueprint("crypto_api", __name__, url_prefix="/v1")
 
     @bp.before_request
     def check_signature() -> None:
-        expected = signature(request.get_data(as_text=True), key)
+        is_payout = request.path.startswith(f"{bp.url_prefix}/payout")
+        needed = sandbox_payout_key(key) if is_payout else key
+        expected = signature(request.get_data(as_text=True), needed)
         is_ours = hmac.compare_digest(request.headers.get("sign", "").encode(), expected.encode())
         if not is_ours or request.headers.get("merchant") != SANDBOX_MERCHANT:
             raise ApiError("Invalid Sign.", status=401)
@@ -54,6 +56,7 @@ def crypto_api(*, invoices: Invoices, payouts: Payouts, faults: Faults, key: str
         "/test-webhook/payment": invoices.test,
         "/payout": payouts.create,
         "/payout/info": payouts.info,
+        "/payout/list": lambda asked: payouts.history(asked, request.args.get("cursor")),
     }
     for path, act in acts.items():
         bp.post(path, endpoint=path.strip("/").replace("/", "_"))(_view(act, faults))

@@ -13,6 +13,7 @@ from uuid import uuid4
 
 from advancia.providers.cryptomus import NETWORKS
 from advancia.providers.cryptomus_history import ZONE
+from advancia.providers.sandbox.crypto_lists import page_of
 from advancia.providers.sandbox.errors import ApiError, NotOpen
 from advancia.providers.sandbox.store import Store
 
@@ -25,8 +26,6 @@ _UNIT = Decimal("0.00000001")
 # What the buttons of the page send, as shares of what was asked.
 SHARES = {"exact": Decimal(1), "less": Decimal("0.4"), "more": Decimal("1.5")}
 _REFUNDABLE = {"paid", "paid_over", "wrong_amount", "locked", "refund_fail"}
-_PAGE = 15
-_DATES = {"date_from": 0, "date_to": 10**12}
 _FINAL = {"paid", "paid_over", "wrong_amount", "cancel", "fail", "system_fail", "refund_paid"}
 
 
@@ -117,22 +116,7 @@ class Invoices:
 
     def history(self, asked: dict[str, Any], cursor: str | None) -> dict[str, Any]:
         """A page of the invoices that were opened between two dates, newest first. Raises `ApiError` (422)."""
-        if cursor is not None and self._store.object(cursor) is None:
-            raise ApiError("The cursor is invalid.", status=422, param="cursor")
-        since, until = (_seconds(asked.get(name), usual) for name, usual in _DATES.items())
-        things = self._store.made_between("", since, until, after=cursor, limit=_PAGE + 1, kind=KIND)
-        page = things[:_PAGE]
-        more = len(things) > _PAGE
-        return {
-            "items": [result(each) for each in page],
-            "paginate": {
-                "count": len(page),
-                "hasPages": more or cursor is not None,
-                "nextCursor": page[-1]["id"] if more else None,
-                "previousCursor": page[0]["id"] if cursor is not None and page else None,
-                "perPage": _PAGE,
-            },
-        }
+        return page_of(self._store, asked, cursor, kind=KIND, shown=result)
 
     def send(
         self, invoice_id: str, amount: Decimal, *, network: str | None = None, code: str | None = None
@@ -283,15 +267,6 @@ def result(invoice: dict[str, Any]) -> dict[str, Any]:
 
 def _moment(seconds: int) -> str:
     return datetime.fromtimestamp(seconds, ZONE).isoformat()
-
-
-def _seconds(told: Any, usual: int) -> int:
-    if told is None:
-        return usual
-    try:
-        return int(datetime.strptime(str(told), "%Y-%m-%d %H:%M:%S").replace(tzinfo=ZONE).timestamp())
-    except ValueError as error:
-        raise ApiError("The date does not match the format Y-m-d H:i:s.", status=422, param="date") from error
 
 
 def _written(amount: Decimal) -> str:

@@ -9,7 +9,9 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from advancia.providers.cryptomus import NETWORKS
+from advancia.providers.cryptomus import NETWORKS, SANDBOX_MERCHANT
+from advancia.providers.cryptomus_history import ZONE
+from advancia.providers.sandbox.crypto_lists import page_of
 from advancia.providers.sandbox.errors import ApiError
 from advancia.providers.sandbox.store import Store
 
@@ -19,6 +21,8 @@ _AMOUNT = re.compile(r"[0-9]+(\.[0-9]+)?")
 _SHOWN = (
     "uuid", "order_id", "amount", "currency", "network", "address", "txid", "status", "is_final", "commission",
 )  # fmt: skip
+# The list tells no commission, as the provider's own does not.
+_LISTED = ("uuid", "amount", "currency", "network", "address", "txid", "status", "is_final")
 
 
 class Payouts:
@@ -61,13 +65,18 @@ class Payouts:
                 return _shown(found[0])
         raise ApiError("Payout was not found.", status=404)
 
+    def history(self, asked: dict[str, Any], cursor: str | None) -> dict[str, Any]:
+        """A page of the payouts that were made between two dates, newest first. Raises `ApiError` (422)."""
+        page = page_of(self._store, asked, cursor, kind=KIND, shown=_listed)
+        return {"merchant_uuid": SANDBOX_MERCHANT, **page}
+
     def become(self, payout_id: str, state: str, *, is_final: bool = True) -> dict[str, Any]:
         """Paid, failed, or failed for now: what is not final may still be paid."""
         with self._store.transaction():
             payout = self._store.object(payout_id)
             if payout is None:
                 raise ApiError("Payout was not found.", status=404)
-            payout |= {"status": state, "is_final": is_final}
+            payout |= {"status": state, "is_final": is_final, "changed": int(self._now())}
             if state == "paid":
                 payout["txid"] = secrets.token_hex(32)
             self._store.clear_timers(payout_id)
@@ -84,6 +93,7 @@ class Payouts:
         return {
             "id": payout_id,
             "kind": KIND,
+            "created": int(self._now()),
             "uuid": payout_id,
             "order_id": order_id,
             "amount": asked["amount"],
@@ -103,3 +113,14 @@ class Payouts:
 
 def _shown(payout: dict[str, Any]) -> dict[str, Any]:
     return {name: payout[name] for name in _SHOWN}
+
+
+def _listed(payout: dict[str, Any]) -> dict[str, Any]:
+    made = payout["created"]
+    dates = {"created_at": _moment(made), "updated_at": _moment(payout.get("changed", made))}
+    return {name: payout[name] for name in _LISTED} | dates
+
+
+def _moment(seconds: int) -> str:
+    """Without a zone, which is the provider's way for payouts alone."""
+    return datetime.fromtimestamp(seconds, ZONE).strftime("%Y-%m-%d %H:%M:%S")

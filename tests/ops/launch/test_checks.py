@@ -16,6 +16,7 @@ from tests.support.launch import GIB, PUBLIC_URL
 
 OK, BLOCKER, WARNING, UNKNOWN = State.OK, State.BLOCKER, State.WARNING, State.UNKNOWN
 
+WITHOUT_CRYPTOMUS = dict.fromkeys(("CRYPTOMUS_MERCHANT", "CRYPTOMUS_PAYMENT_KEY", "CRYPTOMUS_PAYOUT_KEY"))
 # What asks a mail server, a provider or the network is looked at by itself, below and in its own modules.
 TALKS = {"certificate", "mail", "card-webhooks", "crypto-webhooks", "canary-loop"}
 
@@ -168,8 +169,10 @@ def test_a_role_that_may_write_the_ledger_is_told(well_set):
         ("environment", {"ADVANCIA_ENV": "staging"}, WARNING, "staging"),
         ("environment", {"ADVANCIA_ENV": "dev"}, BLOCKER, "/dev/mail"),
         ("live-keys", {"STRIPE_SECRET_KEY": "sk_test_0123456789"}, BLOCKER, "test key"),
-        ("live-keys", {"CRYPTOMUS_MERCHANT": None, "CRYPTOMUS_PAYMENT_KEY": None}, WARNING, "CRYPTOMUS_MERCHANT"),
+        ("live-keys", WITHOUT_CRYPTOMUS, WARNING, "CRYPTOMUS_MERCHANT"),
+        ("payout-key", WITHOUT_CRYPTOMUS, OK, "nothing can be paid out"),
         ("live-keys", {"ADVANCIA_ENV": "dev", "STRIPE_SECRET_KEY": None}, BLOCKER, "simulated"),
+        ("payout-key", {"CRYPTOMUS_PAYOUT_KEY": None}, WARNING, "CRYPTOMUS_PAYOUT_KEY"),
         ("proxies", {"TRUSTED_PROXIES": "0"}, BLOCKER, "TRUSTED_PROXIES"),
         ("sender", {"MAIL_FROM": "Advancia <no-reply@localhost>"}, BLOCKER, "MAIL_FROM"),
         ("security-contact", {"PUBLIC_URL": None, "ADVANCIA_ENV": "dev", "SECURITY_CONTACT": None}, WARNING, "nowhere"),

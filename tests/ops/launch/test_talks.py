@@ -83,7 +83,7 @@ def test_a_mail_that_becomes_a_file_is_a_warning(well_set):
 def by_sandbox(well_set, sandbox):
     """The copy with the simulation as its providers, whose events go nowhere unless a test brings them."""
     simulated = {"ADVANCIA_ENV": "test", "STRIPE_SECRET_KEY": None, "STRIPE_WEBHOOK_SECRET": None}
-    simulated |= {"CRYPTOMUS_MERCHANT": None, "CRYPTOMUS_PAYMENT_KEY": None}
+    simulated |= {"CRYPTOMUS_MERCHANT": None, "CRYPTOMUS_PAYMENT_KEY": None, "CRYPTOMUS_PAYOUT_KEY": None}
     return well_set.set_otherwise(**simulated, SANDBOX_URL=sandbox.url)
 
 
@@ -104,7 +104,9 @@ def test_a_provider_that_cannot_be_asked_is_a_blocker(well_set, by_sandbox, name
 
 
 def test_providers_that_are_not_set_leave_it_open(well_set):
-    without = {"STRIPE_SECRET_KEY": None, "CRYPTOMUS_MERCHANT": None, "CRYPTOMUS_PAYMENT_KEY": None}
+    without = dict.fromkeys(
+        ("STRIPE_SECRET_KEY", "CRYPTOMUS_MERCHANT", "CRYPTOMUS_PAYMENT_KEY", "CRYPTOMUS_PAYOUT_KEY")
+    )
     copy = well_set.set_otherwise(**without)
 
     assert [copy.find(f"{each}-webhooks").state for each in ("card", "crypto")] == [State.UNKNOWN] * 2

@@ -56,6 +56,18 @@ def live_keys(look: Look) -> Finding:
     return fine("Stripe has a live key and a signing secret, Cryptomus a merchant and a key.")
 
 
+@check("What is paid out in coins can be compared", weight=Weight.WARNING)
+def payout_key(look: Look) -> Finding:
+    if look.settings.cryptomus_merchant is None:
+        return fine("Cryptomus is not set, so nothing can be paid out there.")
+    if look.settings.cryptomus_payout_key is None:
+        return wrong(
+            "CRYPTOMUS_PAYOUT_KEY is not set: the reconciliation does not see what is paid out at Cryptomus.",
+            "Copy the payout key from the merchant's settings at Cryptomus, and set CRYPTOMUS_PAYOUT_KEY to it.",
+        )
+    return fine("CRYPTOMUS_PAYOUT_KEY is set. Whether Cryptomus takes it, the next reconciliation says.")
+
+
 @check("The public address is one that customers can open", weight=Weight.BLOCKER)
 def public_address(look: Look) -> Finding:
     host = look.address.hostname or ""
