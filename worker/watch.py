@@ -13,6 +13,7 @@ from advancia.core.db import Session
 from advancia.core.outbox import OutboxRow
 from advancia.core.recurring import TABLE, Line
 from advancia.core.runs import Runs
+from advancia.ops import lockdown
 from advancia.webhooks.models import WebhookEvent
 from worker import queue as bell
 
@@ -22,22 +23,31 @@ COUNTED = 1000  # of what gave up; more than that is told as such
 
 
 def look(session: Session, now: datetime, table: Sequence[Line] = TABLE) -> None:
-    """Have alarms stand for exactly what is wrong now. Repeatable."""
+    """Have alarms stand for exactly what is wrong now; what a lockdown keeps waiting is not. Repeatable."""
+    stopped = lockdown.state(session).lockdown
+    lifted_at = lockdown.lifted_at(session)
     for line in table:
-        words = trouble_of(line, runs.runs_of(session, line.job), now)
+        found = runs.runs_of(session, line.job)
+        words = _what_failed(line, found)
+        if words is None and not (stopped and stopped.stops(line.job.value)):
+            words = _what_does_not_end(line, found, now, lifted_at)
         alarms.follow(session, what="clock.failed", about=line.job.value, words=words)
     alarms.follow(session, what="work.parked", words=_what_gave_up(session))
 
 
-def trouble_of(line: Line, found: Runs, now: datetime) -> str | None:
-    """Why a line's last run is no good, in words; nothing when it is."""
-    if found.parked is not None:
-        tries, why = found.parked.attempts, _why(found.parked.last_error)
-        return f"“{line.words}” has failed {tries} times and was given up. {why}"
+def _what_failed(line: Line, found: Runs) -> str | None:
+    if found.parked is None:
+        return None
+    tries, why = found.parked.attempts, _why(found.parked.last_error)
+    return f"“{line.words}” has failed {tries} times and was given up. {why}"
+
+
+def _what_does_not_end(line: Line, found: Runs, now: datetime, lifted_at: datetime | None) -> str | None:
+    """What was put before a lockdown ended has had its time only from then on."""
     if found.open is None:
         return None
     allowed = timedelta(seconds=bell.longest(line.job.value)) + PATIENCE
-    if now - found.open.put_at <= allowed:
+    if now - max(found.open.put_at, lifted_at or found.open.put_at) <= allowed:
         return None
     put_at = f"{found.open.put_at:%-d %B at %H:%M} UTC"
     return f"“{line.words}” was to run on {put_at} and has not ended. {_why(found.open.last_error)}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from flask import current_app
 
@@ -12,6 +13,8 @@ from advancia.core.context import Actor
 from advancia.core.db import Session, db, unit_of_work
 from advancia.core.lockdown import Lockdown, Watch
 from advancia.ledger import freezing
+
+LINES_OF_ONE = 2  # in the audit trail: that it was begun, and that it was lifted
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,12 @@ def lift(*, reason: str, actor: Actor | None = None) -> bool:
 def state(session: Session) -> State:
     """How the row and the ledger stand now."""
     return State(lockdown.state(session), freezing.is_frozen(session))
+
+
+def lifted_at(session: Session) -> datetime | None:
+    """When the last lockdown that is over was lifted, as the audit trail has it; None if there never was one."""
+    lines = audit.records_of(session, kind="lockdown", id=1, limit=LINES_OF_ONE)
+    return next((each.recorded_at for each in lines if each.action == "lockdown.lifted"), None)
 
 
 def _note(session: Session, actor: Actor | None, action: str, reason: str) -> None:

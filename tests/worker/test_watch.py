@@ -16,6 +16,7 @@ from advancia.core.db import db, unit_of_work
 from advancia.core.jobs import Job
 from advancia.core.outbox import OutboxRow
 from advancia.core.recurring import TABLE
+from advancia.ops import lockdown
 from worker import schedule, tasks
 
 TESTED_AT_HOME = (Job.BACK_UP, Job.PROVE_BACKUP, Job.RECONCILE)  # with all that they need
@@ -41,6 +42,11 @@ def put(job=Job.SWEEP):
 def change(row, what):
     with unit_of_work() as session:
         session.execute(text(f"UPDATE outbox SET {what} WHERE id = :id"), {"id": row})
+
+
+def change_all(what, those):
+    with unit_of_work() as session:
+        session.execute(text(f"UPDATE outbox SET {what} WHERE {those}"))
 
 
 def look(later=timedelta()):
@@ -81,6 +87,26 @@ def test_a_job_that_may_take_long_is_given_its_time(own):
 
     assert look(timedelta(hours=6)) == {}
     assert ("clock.failed", "prove_ledger") in look(timedelta(hours=7))
+
+
+def test_what_waits_for_the_end_of_a_lockdown_is_no_trouble_and_is_given_its_time_after_it(own):
+    lockdown.begin(reason="Looking into a payment")
+    for job in (Job.EXPIRE_DEPOSITS, Job.SWEEP):
+        change(put(job), "created_at = now() - interval '10 hours'")
+    assert set(look()) == {("clock.failed", "sweep")}  # which goes on meanwhile
+
+    lockdown.lift(reason="It was right")
+    change_all("done_at = now()", "kind = 'sweep'")
+    assert look() == {}
+    assert look(timedelta(minutes=19)) == {}
+    assert "has not ended" in look(timedelta(minutes=21))["clock.failed", "expire_deposits"]
+
+
+def test_what_gave_up_before_a_lockdown_is_trouble_in_it_as_well(own):
+    change(put(Job.EXPIRE_DEPOSITS), "parked_at = now(), attempts = 24")
+    lockdown.begin(reason="Looking into a payment")
+
+    assert ("clock.failed", "expire_deposits") in look()
 
 
 def test_that_a_run_does_not_end_is_seen_though_newer_ones_wait_behind_it(own):

@@ -15,7 +15,7 @@ from advancia.ops.backups.models import Backup, State
 from advancia.ops.backups.stores import store_of
 from advancia.ops.backups.trial import Subject
 
-NOTHING_YET = "Nothing to prove yet: there is no backup. The next night makes one, and so does flask --app wsgi backup create."
+NOTHING_YET = "Nothing to prove yet: there is no backup. Make one with flask --app wsgi backup create."
 
 
 def find(session: Session, settings: Settings, *, name: str | None = None) -> Subject:
