@@ -28,6 +28,21 @@ def checked_by_its_form(view: View) -> View:
     return view
 
 
+def asked_by_a_field(view: View) -> View:
+    """Mark a view that a field asks while it is filled in: a token that has grown old leaves the page as it is.
+
+    The form's own button may be on its way at that very moment, and with it a new token; to lead back to the form
+    would take the person away from where that has led them.
+    """
+    vars(view)["asked_by_a_field"] = True
+    return view
+
+
+def is_asked_by_a_field() -> bool:
+    """Whether this request goes to such a view."""
+    return getattr(current_app.view_functions.get(request.endpoint or ""), "asked_by_a_field", False)
+
+
 def _refuse_other_sites() -> None:
     """What a browser says another site has sent is no form of ours, whatever token it brings."""
     if request.method in ("GET", "HEAD") or request.headers.get("Sec-Fetch-Site") not in ELSEWHERE:

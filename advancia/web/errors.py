@@ -15,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from advancia.core import context, log
 from advancia.core.errors import Busy, DomainError, LimitReached, NotFound, in_words
-from advancia.web import access, htmx, limits, typed
+from advancia.web import access, csrf, htmx, limits, typed
 
 REFERENCE_LENGTH = 12
 RETRY_SECONDS = 5
@@ -99,9 +99,9 @@ def _http_error(error: HTTPException) -> Response:
 
 
 def _stale_form(_error: CSRFError) -> ResponseReturnValue:
-    """Back to the page of the form with what was typed; but what did not come from a page of ours ends here."""
+    """Back to the page of the form with what was typed; but what no button of a page of ours has sent ends here."""
     page = access.page_here()
-    if page is None or not typed.came_from_here():
+    if page is None or not typed.came_from_here() or csrf.is_asked_by_a_field():
         return _answer(400, STALE_FORM)
     typed.keep(otherwise=STALE_BUTTON, kept=STALE_TYPED)
     return htmx.see_other(page)

@@ -380,3 +380,18 @@ def test_the_check_while_typing_says_what_is_missing_and_keeps_nothing(
 
 def test_the_check_needs_a_token_of_ours(page):
     assert page.post("/password/check", {"password": "x", "csrf_token": "forged"}).status == 400
+
+
+def test_a_check_that_comes_late_leaves_the_page_where_the_button_has_led(app, page_of, amara):
+    """The password has been changed, and the page's old token with it, when the field asks its last question."""
+    signed_in = page_of(amara)
+    signed_in.get("/settings/password")
+    answer = signed_in.post(
+        "/password/check",
+        {"password": NEW, "csrf_token": "of before"},
+        htmx_target="password-check",
+        headers={"Sec-Fetch-Site": "same-origin", "Referer": "http://localhost/settings/password"},
+    )
+
+    assert answer.status == 400
+    assert not {"HX-Redirect", "HX-Location", "Location", "Set-Cookie"} & set(answer.headers)

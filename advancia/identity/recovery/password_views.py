@@ -24,7 +24,7 @@ from advancia.web.access import (
     recently_confirmed,
     signed_in,
 )
-from advancia.web.csrf import checked_by_its_form
+from advancia.web.csrf import asked_by_a_field, checked_by_its_form
 from advancia.web.forms import cleaned, entered
 from advancia.web.htmx import render, see_other
 from advancia.web.limits import come_back, limiter
@@ -134,6 +134,7 @@ def finish_password_reset(token: str) -> ResponseReturnValue:
 
 @bp.post("/password/check")
 @public
+@asked_by_a_field
 @limiter.limit("120 per minute")
 def check_password() -> ResponseReturnValue:
     """Say to a form, while its password is being typed, what is still missing. Nothing of it is kept."""
