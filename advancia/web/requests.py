@@ -6,7 +6,7 @@ import time
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, abort, g, request
+from flask import Flask, Response, abort, current_app, g, request
 from werkzeug.routing import IntegerConverter, Map
 
 from advancia.core import context, db, log
@@ -33,14 +33,20 @@ def init_app(app: Flask) -> None:
 
 def _begin() -> None:
     g.began_at = time.perf_counter()
-    g.request_id_token = context.request_id.set(
-        context.accept_request_id(request.headers.get("X-Request-ID"))
-    )
+    offered = request.headers.get("X-Request-ID") if _came_through_proxies() else None
+    g.request_id_token = context.request_id.set(context.accept_request_id(offered))
     if request.method in SAFE_METHODS:
         g.reading_only = db.reading_only()
         g.reading_only.__enter__()
     if "\0" in request.path:  # which no text of the database can hold, so nothing is called so
         abort(404)
+
+
+def _came_through_proxies() -> bool:
+    """Whether our proxies, as many as there are, have noted whom they speak for; nobody else gives a request its id."""
+    proxies: int = current_app.extensions["settings"].trusted_proxies
+    noted = [each for each in request.headers.get("X-Forwarded-For", "").split(",") if each.strip()]
+    return 0 < proxies <= len(noted)
 
 
 def _finish(response: Response) -> Response:

@@ -35,6 +35,25 @@ def behind(environ):
     vars(limiter).update(before)
 
 
+@pytest.mark.parametrize(
+    ("proxies", "noted", "believed"),
+    [
+        (0, "9.9.9.9", False),
+        (1, None, False),
+        (1, "9.9.9.9", True),
+        (2, "9.9.9.9", False),
+        (2, "9.9.9.9, 10.0.0.2", True),
+    ],
+)
+def test_only_our_proxies_give_a_request_its_id(behind, proxies, noted, believed):
+    offered = "an-id-from-somebody"
+    headers = {"X-Request-ID": offered, **({"X-Forwarded-For": noted} if noted else {})}
+    answer = behind(proxies).get("/health", headers=headers)
+
+    assert (answer.headers["X-Request-ID"] == offered) is believed
+    assert len(answer.headers["X-Request-ID"]) >= 8
+
+
 def statuses(page, path, times, **how):
     return [page.get(path, **how).status for _ in range(times)]
 
