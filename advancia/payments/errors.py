@@ -66,6 +66,15 @@ class Disputed(DomainError):
         )
 
 
+class CreditDisputed(DomainError):
+    """The payer's bank disputes a payment whose credit out of suspense is to be rolled back, or has taken it."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The payer's bank disputes this payment, or has taken it back, so its credit stays as it is."
+        )
+
+
 class OnItsWayBack(DomainError):
     """Of a payment in suspense a part is on its way back to the payer."""
 

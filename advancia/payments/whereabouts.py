@@ -16,6 +16,7 @@ from advancia.core.db import Session
 from advancia.ledger.links import links_of
 from advancia.payments import offers
 from advancia.payments.models import Deposit, Refund, StrayPayment
+from advancia.payments.strays import references
 from advancia.payments.strays import services as strays
 
 # What a rollback by staff is called in the books; the pages that post it are above this room.
@@ -51,7 +52,8 @@ class Place:
     @property
     def paid_deposit_id(self) -> UUID | None:
         """The deposit that was credited with it, if one was."""
-        return self.deposit.id if self.deposit is not None and self.deposit.state == "paid" else None
+        is_paid = self.deposit is not None and self.deposit.state == "paid"
+        return self.deposit.id if self.deposit and is_paid and self.where is not Where.SUSPENSE else None
 
 
 def of_payment(session: Session, *, provider: str, payment_id: str) -> Place | None:
@@ -61,7 +63,7 @@ def of_payment(session: Session, *, provider: str, payment_id: str) -> Place | N
     if stray is not None and stray.state != "credited":
         return Place(Where.SUSPENSE, provider, deposit, stray)
     if stray is not None:
-        user_id, credit = stray.user_id, strays.credit_reference(stray)
+        user_id, credit = stray.user_id, references.newest_credit(session, stray)
     elif deposit is not None and deposit.state == "paid":
         user_id, credit = deposit.user_id, _standing_credit(session, deposit)
     else:
@@ -84,6 +86,16 @@ def is_rolled_back(session: Session, reference: str) -> bool:
         return False
     undone_by = links_of(session, [transaction.id])[transaction.id].reversed_by
     return undone_by is not None and undone_by.reference.startswith(ROLLBACK)
+
+
+def credit_of(session: Session, deposit: Deposit) -> str:
+    """The transaction by which the deposit's customer has got it last, or would get it."""
+    stray = session.scalars(
+        select(StrayPayment).where(
+            StrayPayment.deposit_id == deposit.id, StrayPayment.user_id == deposit.user_id
+        )
+    ).first()
+    return references.newest_credit(session, stray) if stray is not None else f"deposit:{deposit.id}"
 
 
 def _deposit_of(session: Session, provider: str, payment_id: str) -> Deposit | None:

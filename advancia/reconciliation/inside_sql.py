@@ -20,7 +20,7 @@ DEPOSITS_COMPARED = "select count(*) from deposit where state = 'paid'"
 DEPOSITS = f"""
     with posted as ({_POSTED.format(family="deposit", behind=9)}),
     credited as (
-        select p.row_id, p.reference, p.created_at, a.holder, e.asset, e.amount
+        select p.row_id, p.id, p.reference, p.created_at, a.holder, e.asset, e.amount
         from posted p join ledger.entry e on e.txn_id = p.id join ledger.account a on a.id = e.account_id
         where a.holder <> 0 and e.amount > 0
     )
@@ -47,6 +47,8 @@ DEPOSITS = f"""
       and not (d.id is null and o.id is not null and exists (
                select from stray_payment s
                where s.deposit_id = o.id and s.state = 'credited' and s.user_id = c.holder))
+      and not exists (select from stray_payment s join ledger.txn v on v.reverses_id = c.id
+                      where s.deposit_id = o.id)
 """
 
 DUPLICATES_COMPARED = "select count(*) from deposit where state = 'paid' and payment_id is not null"
@@ -112,7 +114,11 @@ STRAYS = """
                    join ledger.account a on a.id = e.account_id and a.holder = 0 and a.purpose = 'suspense') e
           on e.txn_id = t.id
         where t.reference >= 'stray:' and t.reference < 'stray;'
-    ), came as (select * from posted where step = '')
+    ), came as (select * from posted where step = ''),
+    credits as (
+        select p.row_id, bool_or(v.id is null) as stands
+        from posted p left join ledger.txn v on v.reverses_id = p.id where p.step = 'credit' group by p.row_id
+    )
     select case when c.row_id is null then 'missing_here' when s.id is null then 'missing_there'
                 when c.asset is distinct from s.asset then 'currency'
                 when c.amount is distinct from s.amount then 'amount' else 'state' end as kind,
@@ -129,11 +135,11 @@ STRAYS = """
            coalesce(s.noted_at, c.created_at) as happened_at
     from (select * from stray_payment where amount is not null) s
     full join came c on c.row_id = s.id::text
-    left join posted k on k.row_id = s.id::text and k.step = 'credit'
+    left join credits k on k.row_id = s.id::text
     left join ledger.txn l on l.reference = 'deposit:' || s.deposit_id and s.state = 'credited'
     where c.row_id is null or s.id is null or c.asset is distinct from s.asset or c.amount is distinct from s.amount
        or s.state = 'credited' and k.row_id is null and l.id is null
-       or s.state <> 'credited' and k.row_id is not null
+       or s.state <> 'credited' and k.stands
 """
 
 DISPUTES_COMPARED = "select count(*) from dispute"
@@ -274,6 +280,7 @@ SUSPENSE = f"""
         join ledger.txn c on c.reference in ('deposit:' || s.deposit_id, format('stray:%s:credit', s.id))
         join ledger.txn v on v.reverses_id = c.id
         where s.state = 'credited' and s.amount is not null
+          and not exists (select from ledger.txn n where n.reference = format('stray:%s:credit:2', s.id))
     ), corrected as (
         select t.id from ledger.txn t
         where t.reference >= 'reconciliation:' and t.reference < 'reconciliation;'

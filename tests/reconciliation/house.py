@@ -23,6 +23,7 @@ from advancia.payments.crediting import Arrival
 from advancia.payments.disputes import services as disputes
 from advancia.payments.models import Deposit, StrayPayment
 from advancia.payments.refunds import services as refunds
+from advancia.payments.strays import reopening
 from advancia.payments.strays import services as strays
 from advancia.providers.stripe_objects import CardDispute, CardPayout, CardRefund
 from advancia.wallet.transfers import services as transfers
@@ -180,6 +181,23 @@ class House:
             )
         )
 
+    def roll_back_a_credit(self, reference: str) -> None:
+        """As staff do it from the pages: what was credited out of suspense waits there again."""
+
+        def undo(session: Session) -> None:
+            undone = ledger.transaction(session, reference)
+            assert undone is not None
+            reopening.reopen(session, actor=self.actor, undone=undone, reason="A mistake")
+            ledger.reverse(
+                session,
+                transaction_reference=reference,
+                reference=f"rollback:{uuid4()}",
+                reason="A mistake",
+                allow_debt=True,
+            )
+
+        self.do(undo)
+
     def roll_back(self, reference: str) -> None:
         self.do(
             lambda session: ledger.reverse(
@@ -266,7 +284,8 @@ def _go_astray(house: House, chance: random.Random, _paid: Paid, who: int, other
     elif what < 0.8:
         house.credit_stray(stray_id, chance.choice((who, other)))
         if chance.random() < 0.4:
-            house.roll_back(f"deposit:{deposit_id}" if deposit_id else f"stray:{stray_id}:credit")
+            undo = chance.choice((house.roll_back, house.roll_back_a_credit))
+            undo(f"deposit:{deposit_id}" if deposit_id else f"stray:{stray_id}:credit")
         if chance.random() < 0.4:
             house.refund(payment_id, Money(chance.randint(1, amount.minor), asset("USD")))
 

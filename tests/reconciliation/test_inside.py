@@ -194,6 +194,25 @@ def test_money_that_comes_back_to_suspense_by_a_rollback_and_leaves_it_by_a_refu
     assert found_in(scratch) == []
 
 
+@pytest.mark.parametrize("for_a_deposit", [True, False])
+def test_what_waits_again_after_a_rollback_is_explained_however_it_goes_on(scratch, for_a_deposit):
+    house = House(scratch)
+    amara, bilal = house.person(), house.person()
+    deposit_id = house.begin_deposit(amara, usd("40.00")) if for_a_deposit else None
+    stray_id = house.stray(usd("40.00"), deposit_id=deposit_id)
+    house.credit_stray(stray_id, bilal)
+    house.roll_back_a_credit(f"deposit:{deposit_id}" if for_a_deposit else f"stray:{stray_id}:credit")
+    assert found_in(scratch) == []
+    house.refund(house.payment_of_stray(stray_id), usd("15.00"))
+    assert found_in(scratch) == []
+    house.credit_stray(stray_id, amara)
+    assert found_in(scratch) == []
+    house.roll_back_a_credit(f"stray:{stray_id}:credit:2")
+    assert found_in(scratch) == []
+    house.refund(house.payment_of_stray(stray_id), usd("25.00"))
+    assert found_in(scratch) == []
+
+
 def test_a_credit_out_of_suspense_to_the_deposit_s_customer_or_to_another_one_is_none(scratch):
     house = House(scratch)
     amara, bilal = house.person(), house.person()

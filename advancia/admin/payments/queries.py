@@ -115,7 +115,8 @@ def deposit(session: Session, deposit_id: UUID) -> DepositDetail:
     if row is None:
         raise NotFound("There is no such deposit.")
     found, name = row
-    transaction = ledger.transaction(session, f"deposit:{deposit_id}")
+    credit = whereabouts.credit_of(session, found)
+    transaction = ledger.transaction(session, credit)
     of_deposit = select(Refund).where(refunds_of(deposit_id)).order_by(Refund.created_at)
     disputed = select(Dispute).where(Dispute.deposit_id == deposit_id).order_by(Dispute.opened_at)
     return DepositDetail(
@@ -130,7 +131,7 @@ def deposit(session: Session, deposit_id: UUID) -> DepositDetail:
         refunds=session.scalars(of_deposit).all(),
         disputes=session.scalars(disputed).all(),
         refundable=refunds.refundable(session, found),
-        is_rolled_back=whereabouts.is_rolled_back(session, f"deposit:{deposit_id}"),
+        is_rolled_back=whereabouts.is_rolled_back(session, credit),
         waiting=approvals.open_about(session, kind=Kind.REFUND, subject=str(deposit_id)),
     )
 

@@ -12,6 +12,7 @@ from advancia.admin.rollbacks.errors import CannotBeRolledBack, NeedsApproval
 from advancia.admin.rollbacks.letters import tell_customers
 from advancia.core.context import Actor
 from advancia.core.db import Session
+from advancia.payments.strays import reopening
 
 
 def roll_back(
@@ -76,6 +77,7 @@ def _post(
     asked_by: int | None = None,
 ) -> int:
     undone = preview.transaction
+    reopening.reopen(session, actor=actor, undone=undone, reason=reason)
     posted = ledger.reverse(
         session,
         transaction_reference=undone.reference,

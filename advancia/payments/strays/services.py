@@ -18,6 +18,7 @@ from advancia.core.money import Asset, Money, asset
 from advancia.payments.bank import fee_posting
 from advancia.payments.errors import AlreadyDecided, Disputed, OnItsWayBack, WrongCheckout
 from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
+from advancia.payments.strays import references
 
 GOES_BACK = "Your payment goes back to where it came from. You need not do anything."
 LOOKED_AT = "Your payment has arrived, and we look at it by hand before it can be used. We tell you soon."
@@ -107,16 +108,11 @@ def credit(
     session.flush()
     ledger.post(
         session,
-        reference=credit_reference(stray),
+        reference=references.free_credit(session, stray),
         kind="deposit",
         postings=[ledger.Posting(ledger.house("suspense"), ledger.available(user_id), amount)],
         meta={"provider": stray.provider},
     )
-
-
-def credit_reference(stray: StrayPayment) -> str:
-    """The transaction by which a customer has got it, once one has."""
-    return f"deposit:{stray.deposit_id}" if stray.deposit_id else f"stray:{stray.id}:credit"
 
 
 def take(session: Session, stray: StrayPayment, amount: Money, *, state: str) -> None:
