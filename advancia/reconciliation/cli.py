@@ -139,6 +139,7 @@ def _words(shown: Shown) -> str:
         of = f" ({each.provider})" if each.provider else ""
         lines.append(f"  {each.words + of:<64} {each.compared:>10,} compared {each.differing:>6,} differ")
     lines += [f"  ! {each}" for each in shown.alarms]
+    lines += [f"  ~ {each}" for each in shown.remarks]
     for one in _differences(shown):
         named = " / ".join(filter(None, (one.our_ref, one.their_ref)))
         lines.append(f"  - #{one.id} {one.kind_words}: {one.words} {named}")

@@ -10,11 +10,12 @@ from advancia import ledger
 from advancia.core.db import Session
 from advancia.core.money import Money
 from advancia.reconciliation.errors import NothingToPost, SameAccount
-from advancia.reconciliation.found import Kind, Side
+from advancia.reconciliation.found import CHECKS, Kind, Side
 from advancia.reconciliation.shown import DifferenceRow
 
-SUSPENSE, FEES, TREASURY = "suspense", "fees", "treasury"
+SUSPENSE, FEES, TREASURY, BANK = "suspense", "fees", "treasury", "bank"
 CLEARING = "clearing."
+PAYOUTS = CHECKS["payout"]
 
 HOUSE_PURPOSES = text("select name from ledger.purpose where of_house order by name")
 
@@ -60,7 +61,10 @@ def abs_of(money: Money) -> Money:
 
 
 def proposed(row: DifferenceRow) -> Correction | None:
-    """The correction that its kind suggests. What a provider has beyond our books waits in suspense for its owner."""
+    """The correction that its kind suggests. What a provider has beyond our books waits in suspense for its owner.
+
+    What was paid out has come to an account of ours, as far as nobody knows better: suspense has never held it.
+    """
     amount, apart = amount_of(row), row.apart
     if amount is None or apart is None:
         return None
@@ -69,6 +73,8 @@ def proposed(row: DifferenceRow) -> Correction | None:
         clearing = f"{CLEARING}{row.provider}"
         if row.kind == Kind.FEE or row.check == FEES:
             return _either(clearing, FEES, amount, forward=more_there)
+        if row.check == PAYOUTS:
+            return _either(clearing, BANK, amount, forward=more_there)
         return _either(clearing, SUSPENSE, amount, forward=more_there)
     if row.check == SUSPENSE:
         return _either(TREASURY, SUSPENSE, amount, forward=more_there)

@@ -6,10 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from advancia.core.db import Session
 from advancia.core.errors import DomainError
+
+# The check that each sort of movement at a provider belongs to; what lies there is one of its own.
+CHECKS: Final = {
+    "payment": "payments", "refund": "refunds", "refund_failed": "refunds", "dispute": "disputes",
+    "dispute_won": "disputes", "payout": "payouts", "payout_failed": "payouts", "fee": "fees", "other": "fees",
+}  # fmt: skip
+BALANCE: Final = "balance"
 
 
 class Side(StrEnum):
@@ -62,7 +69,11 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How much a check has looked at, and how much of it differs. `alarm` says why it proves nothing, if so."""
+    """How much a check has looked at, and how much of it differs.
+
+    `alarm` says why it proves nothing, if so. `remark` says why it was not looked at, though all else was, and what
+    to do about that if something can be done: what is open of it stays open.
+    """
 
     side: Side
     check: str
@@ -71,6 +82,7 @@ class Tally:
     differing: int
     provider: str | None = None
     alarm: str | None = None
+    remark: str | None = None
 
     @property
     def matched(self) -> int:

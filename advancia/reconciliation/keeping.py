@@ -8,7 +8,7 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, and_, delete, exists, func, literal, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import distinct_on, insert
 
 from advancia.core.db import Session
@@ -43,10 +43,18 @@ def keep(session: Session, run_id: int, found: Iterable[Found]) -> int:
     return kept
 
 
-def pass_what_is_gone(session: Session, run: Run, *, checks: Sequence[str], providers: Sequence[str]) -> int:
+def pass_what_is_gone(
+    session: Session,
+    run: Run,
+    *,
+    checks: Sequence[str],
+    providers: Sequence[str],
+    not_looked_at: Sequence[tuple[str, str]] = (),
+) -> int:
     """Close what was open and is no longer found, in the `checks` and `providers` that were looked at as a whole.
 
-    Of a provider's books only what happened within the run's window was looked at.
+    Of a provider's books only what happened within the run's window was looked at, and none of what is
+    `not_looked_at`: a provider and a check each.
     """
     seen = exists().where(Finding.run_id == run.id, Finding.difference_id == Difference.id)
     in_window = and_(Difference.happened_at >= run.window_from, Difference.happened_at < run.window_upto)
@@ -55,6 +63,7 @@ def pass_what_is_gone(session: Session, run: Run, *, checks: Sequence[str], prov
         and_(
             Difference.side == Side.OUTSIDE,
             Difference.provider.in_(providers),
+            tuple_(Difference.provider, Difference.check).not_in(not_looked_at),
             or_(Difference.happened_at.is_(None), in_window),
         ),
     )

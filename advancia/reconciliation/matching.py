@@ -6,10 +6,10 @@ Amounts of a difference are nets, that is what the clearing account should have 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import Row
 
@@ -17,20 +17,17 @@ from advancia.core.db import Session
 from advancia.core.money import ASSETS
 from advancia.reconciliation import matching_sql as sql
 from advancia.reconciliation import wording
-from advancia.reconciliation.found import Found, Kind, Side, Tally
+from advancia.reconciliation.found import BALANCE, CHECKS, Found, Kind, Side, Tally
 
 AT_ONCE = 500
-BALANCE: Final = "balance"
-# The check that each sort of thing belongs to.
-CHECKS = {
-    "payment": "payments", "refund": "refunds", "refund_failed": "refunds", "dispute": "disputes",
-    "dispute_won": "disputes", "payout": "payouts", "payout_failed": "payouts", "fee": "fees", "other": "fees",
-}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """The two sides of a run. `balance` and `clearing` are what lies there by either side, where that is told."""
+    """The two sides of a run. `balance` and `clearing` are what lies there by either side, where that is told.
+
+    `not_compared` has the checks that were not made, and why.
+    """
 
     run_id: int
     provider: str
@@ -40,6 +37,7 @@ class Pair:
     young_from: datetime
     balance: dict[str, int] | None = None
     clearing: dict[str, int] | None = None
+    not_compared: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def values(self) -> dict[str, Any]:
@@ -64,9 +62,8 @@ def tallies(session: Session, pair: Pair) -> Iterator[Tally]:
     """How much of each sort was compared. The first says so if one side is empty, where the other is not."""
     rows = session.execute(sql.COUNTS, pair.values | {"kept": [*ASSETS]}).all()
     alarm = _alarm(pair, here=sum(each.here for each in rows), there=sum(each.there for each in rows))
-    for check in sorted(
-        {CHECKS[each.what] for each in rows} | {"payments"}, key=lambda name: name != "payments"
-    ):
+    checks = {CHECKS[each.what] for each in rows} - pair.not_compared.keys()
+    for check in sorted(checks | {"payments"}, key=lambda name: name != "payments"):
         counted = [each for each in rows if CHECKS[each.what] == check]
         yield Tally(
             side=Side.OUTSIDE,
@@ -79,14 +76,9 @@ def tallies(session: Session, pair: Pair) -> Iterator[Tally]:
         )
     if pair.balance is not None and pair.clearing is not None:
         compared = [code for code in pair.balance if code in ASSETS]
-        yield Tally(
-            side=Side.OUTSIDE,
-            check=BALANCE,
-            provider=pair.provider,
-            words=f"What lies at {pair.words} against our clearing account",
-            compared=len(compared),
-            differing=len([*_balance(session, pair)]),
-        )
+        yield _tally(pair, BALANCE, compared=len(compared), differing=len([*_balance(session, pair)]))
+    for check, why in pair.not_compared.items():
+        yield _tally(pair, check, remark=why)
 
 
 def without_counterpart(session: Session, pair: Pair, *, limit: int) -> list[tuple[str, str]]:
@@ -98,6 +90,21 @@ def without_counterpart(session: Session, pair: Pair, *, limit: int) -> list[tup
 def clearing(session: Session, provider: str) -> dict[str, int]:
     """What lies at the provider by our books, by asset."""
     return {row.asset: int(row.net) for row in session.execute(sql.CLEARING, {"provider": provider})}
+
+
+def _tally(pair: Pair, check: str, **told: Any) -> Tally:
+    words = (
+        f"What lies at {pair.words} against our clearing account"
+        if check == BALANCE
+        else f"{check.capitalize()} here and at {pair.words}"
+    )
+    return Tally(
+        side=Side.OUTSIDE,
+        check=check,
+        provider=pair.provider,
+        words=words,
+        **{"compared": 0, "differing": 0, **told},
+    )
 
 
 def _balance(session: Session, pair: Pair) -> Iterator[Found]:

@@ -39,7 +39,8 @@ _PAIRS = """
         from o full join t on t.what = o.what and t.ref = o.ref
     )
 """
-# The first that fits. A payout is under way for days, and booked here once it has arrived. What staff have put right by
+# The first that fits. A payout is under way for days, and booked here once it has arrived; one that has failed, but not
+# for good, may still be sent. What staff have put right by
 # a posting agrees as soon as its net does.
 _KINDS = """
     , judged as (
@@ -48,7 +49,8 @@ _KINDS = """
                when is_not_kept then null
                when not is_here then
                    case when their_amount = 0 and their_fee = 0 then null
-                        when what = 'payout' and their_state in ('pending', 'in_transit') then 'timing'
+                        when what = 'payout' and (their_state in ('pending', 'in_transit', 'process', 'check')
+                                                  or right(their_state, 10) = '_not_final') then 'timing'
                         when is_young then 'timing'
                         when not their_asset = any(:kept) then 'currency'
                         when d.state = 'paid' then 'duplicate'

@@ -19,9 +19,9 @@ from advancia.core.clock import utcnow
 from advancia.core.db import Session, unit_of_work
 from advancia.providers.errors import ProviderError
 from advancia.providers.movements import Movement
-from advancia.reconciliation import matching, ours, progress
+from advancia.reconciliation import matching, ours, progress, weighing
 from advancia.reconciliation.asking import Asked
-from advancia.reconciliation.found import Found, NotAnswered, Tally
+from advancia.reconciliation.found import BALANCE, Found, NotAnswered, Tally
 from advancia.reconciliation.models import ReconciliationItem as Item
 from advancia.reconciliation.models import ReconciliationRun as Run
 from advancia.reconciliation.ours import Period
@@ -133,13 +133,17 @@ class Books:
 
     def _weigh(self, run_id: int, noted: dict[str, Any], times: Times) -> None:
         """What lies there by the provider's word, at a moment at which all that has led to it is written down."""
-        balance = self._still_balance(run_id, times) if times.reaches_now else None
+        is_to_be_weighed = times.reaches_now and BALANCE not in self._asked.not_compared
+        balance = self._still_balance(run_id, times) if is_to_be_weighed else None
         with unit_of_work() as session:
             before = matching.clearing(session, self.provider)
             ours.bring(session, run_id=run_id, provider=self.provider, period=times.period)
-            is_still = before == matching.clearing(session, self.provider)
-            weighed = {"balance": balance, "clearing": before} if balance is not None and is_still else {}
-            self._note(session, run_id, {**noted, **weighed, "stage": DONE})
+            is_still = balance is not None and before == matching.clearing(session, self.provider)
+            if is_still:
+                noted |= {"balance": balance, "clearing": before}
+            if is_to_be_weighed:
+                noted[weighing.WEIGHED] = is_still
+            self._note(session, run_id, {**noted, "stage": DONE})
 
     def _still_balance(self, run_id: int, times: Times) -> dict[str, int] | None:
         """None where it tells none, or where so much moves that no moment could be caught."""
@@ -173,7 +177,15 @@ class Books:
             young_from=times.young_from,
             balance=noted.get("balance"),
             clearing=noted.get("clearing"),
+            not_compared={**self._asked.not_compared, **self._unweighed(noted)},
         )
+
+    def _unweighed(self, noted: dict[str, Any]) -> dict[str, str]:
+        """Why what lies there has not been weighed, though it could be."""
+        if noted["stage"] != DONE or BALANCE in self._asked.not_compared or noted.get(weighing.WEIGHED):
+            return {}
+        why = weighing.NOT_NOW if weighing.WEIGHED not in noted else weighing.NEVER_STILL
+        return {BALANCE: why.format(at=self._asked.words, tries=BALANCE_TRIES)}
 
     def _write(self, session: Session, run_id: int, told: Iterable[Movement]) -> int:
         """Return how many of them are new."""

@@ -21,7 +21,7 @@ from advancia.core.jobs import Job
 from advancia.core.locks import Lock
 from advancia.core.permissions import Permission, Role, permissions_of
 from advancia.identity.models import User
-from advancia.reconciliation import keeping
+from advancia.reconciliation import keeping, weighing
 from advancia.reconciliation.errors import AlreadyRunning
 from advancia.reconciliation.found import Kind, Side
 from advancia.reconciliation.models import ReconciliationDifference as Difference
@@ -138,7 +138,11 @@ def conclude(session: Session, run_id: int) -> str:
     summary = _summary(run)
     checks = [each["check"] for each in summary["checks"] if each["side"] == Side.INSIDE and each["whole"]]
     summary["passed"] = keeping.pass_what_is_gone(
-        session, run, checks=checks, providers=_whole_providers(summary["checks"])
+        session,
+        run,
+        checks=checks,
+        providers=_whole_providers(summary["checks"]),
+        not_looked_at=[(each["provider"], each["check"]) for each in summary["checks"] if each.get("remark")],
     )
     if run.provider is None:
         keeping.carry_on(session, run_id)
@@ -147,6 +151,7 @@ def conclude(session: Session, run_id: int) -> str:
     run.summary, run.finished_at = summary, func.now()
     session.flush()
     alarms.clear(session, what=FAILED)
+    weighing.follow(session, run)
     _ring(session)
     if summary["alarms"]:
         alarms.sound(session, what=ALARM, words=" ".join(summary["alarms"]))

@@ -43,7 +43,10 @@ def money_of(minor: int | Decimal, code: str | None) -> Money | None:
 
 @dataclass(frozen=True)
 class CheckLine:
-    """What one check of a run has looked at. `whole` is false when more differed than are kept."""
+    """What one check of a run has looked at; `remark` says why it has not, if so.
+
+    `whole` is false when more differed than are kept.
+    """
 
     side: str
     check: str
@@ -53,6 +56,7 @@ class CheckLine:
     differing: int
     alarm: str | None
     whole: bool
+    remark: str | None = None
 
     @property
     def matched(self) -> int:
@@ -110,7 +114,8 @@ class Shown:
     @property
     def checks(self) -> list[CheckLine]:
         names = CheckLine.__dataclass_fields__
-        return [CheckLine(**{name: each[name] for name in names}) for each in self.summary.get("checks", ())]
+        told = self.summary.get("checks", ())
+        return [CheckLine(**{name: each[name] for name in names if name in each}) for each in told]
 
     def checks_of(self, side: str) -> list[CheckLine]:
         return [each for each in self.checks if each.side == side]
@@ -118,6 +123,11 @@ class Shown:
     @property
     def alarms(self) -> Sequence[str]:
         return list(self.summary.get("alarms", ()))
+
+    @property
+    def remarks(self) -> list[str]:
+        """Why some of it was not looked at, though all else was."""
+        return [each.remark for each in self.checks if each.remark]
 
     @property
     def compared(self) -> int:

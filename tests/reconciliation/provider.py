@@ -15,10 +15,13 @@ class Provider:
 
     provider = "sandbox"
 
-    def __init__(self, *found: Found, trouble: str | None = None, alarm: str | None = None) -> None:
+    def __init__(
+        self, *found: Found, trouble: str | None = None, alarm: str | None = None, remark: str | None = None
+    ) -> None:
         self.found = found
         self.trouble = trouble
         self.alarm = alarm
+        self.remark = remark
         self.collected = 0
 
     def collect(self, run_id):
@@ -38,6 +41,11 @@ class Provider:
             side=Side.OUTSIDE, check="payments", words="Payments", provider=self.provider, compared=10,
             differing=len(self.found), alarm=self.alarm,
         )  # fmt: skip
+        if self.remark:
+            yield Tally(
+                side=Side.OUTSIDE, check="payouts", words="Payouts", provider=self.provider, compared=0, differing=0,
+                remark=self.remark,
+            )  # fmt: skip
 
 
 def a_difference(name="one", **more):

@@ -7,67 +7,17 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from advancia.app import create_app
-from advancia.config import load_settings
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
 from advancia.payments.strays import services as strays
-from advancia.providers.cryptomus import SANDBOX, SANDBOX_MERCHANT, CryptoGateway
 from advancia.providers.sandbox.faults import Fault
-from advancia.providers.sandbox.server import SandboxServer
-from advancia.providers.stripe import CardGateway
 from advancia.reconciliation import runs
 from advancia.reconciliation.asking import Cards
 from advancia.reconciliation.outside import Books
 from advancia.reconciliation.runs import Window
-from tests.reconciliation.house import House, usd
-from tests.reconciliation.trade import FORGET, LATER, Clock, Trade, look
-
-SECRET = "whsec_for_tests"
-
-
-@pytest.fixture(scope="module")
-def shop(scratch_of):
-    """A product that has customers, and has traded nothing."""
-    scratch = scratch_of()
-    app = create_app(load_settings(scratch.environ))
-    app.house = House(scratch)
-    yield app
-    with app.app_context():
-        db.engine.dispose()
-
-
-@pytest.fixture
-def trade(shop, tmp_path):
-    clock = Clock()
-    with (
-        SandboxServer(
-            var=tmp_path, webhook_url="http://127.0.0.1:9/", secret=SECRET, settle_seconds=86_400, clock=clock
-        ) as server,
-        shop.app_context(),
-    ):
-        card = CardGateway(SECRET, name="sandbox", api_base=server.url, retries=0)
-        crypto = CryptoGateway(
-            merchant=SANDBOX_MERCHANT, payment_key=SECRET, name=SANDBOX, api_base=server.url
-        )
-        yield Trade(shop, server, card, crypto, clock)
-        db.session.remove()
-    with shop.house.scratch.owner() as owner:
-        owner.execute(FORGET)
-
-
-def found(run):
-    """What a run names, of the outside."""
-    rows = db.session.execute(
-        text(
-            "select d.kind, d.check_name, d.their_ref, d.words from reconciliation_difference d "
-            "join reconciliation_finding f on f.difference_id = d.id "
-            "where f.run_id = :run_id and d.side = 'outside' order by d.id"
-        ),
-        {"run_id": run.id},
-    )
-    return [(each.kind, each.check_name, each.their_ref, each.words) for each in rows]
+from tests.reconciliation.house import usd
+from tests.reconciliation.trade import LATER, found, look
 
 
 def test_a_day_of_trade_agrees(trade):
@@ -295,6 +245,14 @@ def test_a_correction_by_posting_counts_as_what_it_puts_right(trade):
     assert look(trade).state == "matched"
 
 
+def test_a_payout_that_is_put_right_has_come_to_the_bank_as_others_have(trade):
+    trade.pay()
+    payout = trade.pay_out("4.00", told=False)
+    assert look(trade).state == "differs"
+    trade.put_right(payout)
+    assert look(trade).state == "matched"
+
+
 def test_an_explanation_without_a_posting_holds_as_long_as_nothing_changes(trade):
     trade.pay()
     trade.line(-2_00, days_ago=60)
@@ -332,7 +290,7 @@ class Dying:
 
     def __init__(self, cards) -> None:
         self.cards, self.provider, self.words = cards, cards.provider, cards.words
-        self.listed_before = cards.listed_before
+        self.listed_before, self.not_compared = cards.listed_before, cards.not_compared
         self.cursors = []
         self.dies = True
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from advancia import ledger
 from advancia.core.db import db
-from advancia.reconciliation import queries
+from advancia.reconciliation import cli, queries
 from advancia.reconciliation.found import Kind, Side
 from advancia.reconciliation.shown import Wanted
 from tests.reconciliation import provider
@@ -312,16 +312,32 @@ def test_who_does_both_at_the_same_moment_is_told_in_the_page_and_loses_nothing(
     assert next(iter(typed.values())) in answer.text
 
 
+def all_mails(app):
+    return "\n".join(
+        each.read_text(errors="replace")
+        for each in (app.house.scratch.servers.folder / app.house.scratch.name).rglob("*.eml")
+    )
+
+
 def test_the_report_is_mailed_with_what_each_check_has_seen(app, finance, reconcile):
     reconcile(Provider(a_difference()))
     work_off(app)
 
-    mails = "\n".join(
-        each.read_text(errors="replace")
-        for each in (app.house.scratch.servers.folder / app.house.scratch.name).rglob("*.eml")
-    )
+    mails = all_mails(app)
     assert "The reconciliation differs: 1 difference is open." in mails
     assert "/admin/reconciliation/" in mails
+
+
+def test_what_was_not_looked_at_is_said_on_the_page_and_in_the_mail(app, finance, reconcile):
+    remark = "Payouts are not compared: set the key."
+    run = reconcile(Provider(remark=remark))
+    work_off(app)
+
+    assert run.state == "matched"
+    assert remark in finance.get(f"{HERE}{run.id}").text
+    assert f"~ {remark}" in all_mails(app)
+    with app.app_context():
+        assert f"  ~ {remark}" in cli._words(run).splitlines()
 
 
 def test_support_has_no_way_there(app, colleague, reconcile, the_difference):

@@ -28,6 +28,7 @@ from advancia.reconciliation.runs import Window
 from tests.reconciliation.provider import reconcile
 
 LATER = timedelta(hours=2)
+SECRET = "whsec_for_tests"
 # All that was ever traded, gone from our side; the people stay.
 FORGET = """
     do $$
@@ -153,6 +154,24 @@ class Trade:
             self._hear_of(payout)
         return str(payout)
 
+    def pay_out_coins(
+        self, amount: str, *, state: str = "paid", is_final: bool = True, txid: str | None = None
+    ) -> str:
+        """Pay coins out at the provider's own pages, and return the payout's name."""
+        asked = {
+            "order_id": f"p-{uuid4()}",
+            "amount": amount,
+            "currency": "BTC",
+            "network": "btc",
+            "address": "x",
+        }
+        payout = str(self.server.payouts.create(asked)["uuid"])
+        if state != "process":
+            self.server.payouts.become(payout, state, is_final=is_final)
+        if txid:
+            self.server.remember([self.server._store.object(payout) | {"txid": txid}])
+        return payout
+
     def moved(self, source: str) -> list[dict[str, Any]]:
         """The provider's lines about a payment, a refund, a dispute or a payout."""
         store = self.server._store
@@ -245,3 +264,16 @@ def look(trade: Trade, **more: Any) -> Any:
     now = utcnow()
     window = Window(now - timedelta(days=1), now + LATER)
     return reconcile(*books(trade, **more), window=window)
+
+
+def found(run: Any) -> list[tuple[str, str, str | None, str]]:
+    """What a run names, of the outside."""
+    rows = db.session.execute(
+        text(
+            "select d.kind, d.check_name, d.their_ref, d.words from reconciliation_difference d "
+            "join reconciliation_finding f on f.difference_id = d.id "
+            "where f.run_id = :run_id and d.side = 'outside' order by d.id"
+        ),
+        {"run_id": run.id},
+    )
+    return [(each.kind, each.check_name, each.their_ref, each.words) for each in rows]
