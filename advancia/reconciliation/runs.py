@@ -136,27 +136,14 @@ def conclude(session: Session, run_id: int) -> str:
     if run is None:
         return "was concluded before"
     summary = _summary(run)
-    checks = [each["check"] for each in summary["checks"] if each["side"] == Side.INSIDE and each["whole"]]
-    summary["passed"] = keeping.pass_what_is_gone(
-        session,
-        run,
-        checks=checks,
-        providers=_whole_providers(summary["checks"]),
-        not_looked_at=[(each["provider"], each["check"]) for each in summary["checks"] if each.get("remark")],
-    )
+    summary["passed"] = _pass_what_is_gone(session, run, summary["checks"])
     if run.provider is None:
         keeping.carry_on(session, run_id)
     summary |= _counted(session, run_id)
     run.state = _verdict(summary)
     run.summary, run.finished_at = summary, func.now()
     session.flush()
-    alarms.clear(session, what=FAILED)
-    weighing.follow(session, run)
-    _ring(session)
-    if summary["alarms"]:
-        alarms.sound(session, what=ALARM, words=" ".join(summary["alarms"]))
-    else:
-        alarms.clear(session, what=ALARM)
+    _sound(session, run)
     _mail(session, run_id)
     return run.state
 
@@ -167,6 +154,28 @@ def fall_silent(session: Session) -> bool:
         return False
     alarms.clear(session, what=DIFFERS)
     return True
+
+
+def _pass_what_is_gone(session: Session, run: Run, tallies: list[dict[str, Any]]) -> int:
+    """Close what was not found again, of all that was looked at; tell how much that is."""
+    return keeping.pass_what_is_gone(
+        session,
+        run,
+        checks=[each["check"] for each in tallies if each["side"] == Side.INSIDE and each["whole"]],
+        providers=_whole_providers(tallies),
+        not_looked_at=[(each["provider"], each["check"]) for each in tallies if each.get("remark")],
+    )
+
+
+def _sound(session: Session, run: Run) -> None:
+    """Sound, or end, each alarm that a run with a verdict may be about."""
+    alarms.clear(session, what=FAILED)
+    weighing.follow(session, run)
+    _ring(session)
+    if run.summary["alarms"]:
+        alarms.sound(session, what=ALARM, words=" ".join(run.summary["alarms"]))
+    else:
+        alarms.clear(session, what=ALARM)
 
 
 def _ring(session: Session) -> None:
