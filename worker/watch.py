@@ -14,11 +14,13 @@ from advancia.core.outbox import OutboxRow
 from advancia.core.recurring import TABLE, Line
 from advancia.core.runs import Runs
 from advancia.ops import lockdown
+from advancia.ops.backups import letters
 from advancia.webhooks.models import WebhookEvent
 from worker import queue as bell
 
 # Besides the time that the job may take: for its turn to come, and for some tries.
 PATIENCE = timedelta(minutes=15)
+HOW_LETTERS = "flask --app wsgi backup letters"
 COUNTED = 1000  # of what gave up; more than that is told as such
 
 
@@ -58,14 +60,20 @@ def _why(error: str | None) -> str:
 
 
 def _what_gave_up(session: Session) -> str | None:
-    work = _count(session, OutboxRow.id, OutboxRow.parked_at.is_not(None), OutboxRow.done_at.is_(None))
+    held = _count(session, OutboxRow.id, *letters.are_held())
+    work = _count(session, OutboxRow.id, OutboxRow.parked_at.is_not(None), OutboxRow.done_at.is_(None)) - held
     events = _count(session, WebhookEvent.id, WebhookEvent.state == "parked")
     told = [
         _counted(work, "piece of background work", "pieces of background work"),
         _counted(events, "event of a provider", "events of providers"),
     ]
     parked = " and ".join(filter(None, told))
-    return f"{parked} gave up and wait for somebody to look, under Work and Webhooks." if parked else None
+    words = [f"{parked} gave up and wait for somebody to look, under Work and Webhooks."] if parked else []
+    if held:
+        words.append(
+            f"{_counted(held, 'letter', 'letters')} of before a restore wait for a word: {HOW_LETTERS}."
+        )
+    return " ".join(words) or None
 
 
 def _count(session: Session, column: InstrumentedAttribute[int], *those: object) -> int:

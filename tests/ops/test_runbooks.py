@@ -64,7 +64,7 @@ def test_the_runbook_of_backups(shell, tmp_path):
 
 @pytest.mark.slow
 def test_the_runbooks_of_a_proof_that_failed_and_of_a_restore(shell, scratch):
-    _keygen, create, _prune, _again, prove, failed, restore = blocks_of("Backups\n")
+    _keygen, create, _prune, _again, prove, failed, restore, letters = blocks_of("Backups\n")
 
     shell(create)
     assert "is proven. Restored in" in shell(prove)
@@ -74,6 +74,7 @@ def test_the_runbooks_of_a_proof_that_failed_and_of_a_restore(shell, scratch):
     told = shell(asked)
     assert "entries prove" in told
     assert "Money moves again." in told
+    assert shell(letters).splitlines()[-1] == "No letter is held back."
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from advancia.core.db import db
 from advancia.ops.backups import keys, prune, queries
 from advancia.ops.backups.create import create_backup
 from advancia.ops.backups.errors import BackupFailed, BackupTrouble
+from advancia.ops.backups.letters_cli import letters_command
 from advancia.ops.backups.models import State, Why
 from advancia.ops.backups.proof_cli import prove_command
 from advancia.ops.backups.queries import BackupRow
@@ -28,6 +29,7 @@ SHOWN = 50
 backup_cli = AppGroup("backup", help="Backups of the database: make, list, prove, restore, prune.")
 backup_cli.add_command(prove_command)
 backup_cli.add_command(restore_command)
+backup_cli.add_command(letters_command)
 
 
 @backup_cli.command("create")

@@ -1,24 +1,26 @@
 """Replacing everything in the database by what a dump holds, in one transaction: all the backup's, or all as it was.
 
 psql is told to commit in the very last line that it reads. Whatever breaks off before, even the death of this process,
-closes its input, and the server takes everything back.
+closes its input, and the server takes everything back. If that happens at that line, the database is asked what stands.
 """
 
 from __future__ import annotations
 
+import secrets
 import subprocess
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import IO, Any, BinaryIO, cast
 
 import psycopg
-from psycopg import sql
 
 from advancia.config import Settings
-from advancia.core.jobs import Job
-from advancia.ops.backups import parts
+from advancia.core import log
+from advancia.ops.backups import ending, parts
 from advancia.ops.backups.dump import connected
+from advancia.ops.backups.errors import BackupTrouble
 from advancia.ops.backups.keys import Identity
 from advancia.ops.backups.manifest import Manifest
 from advancia.ops.backups.restoring import RestoreFailed, drain, last_words, program
@@ -43,6 +45,7 @@ begin
     execute 'lock table ' || v_tables || ' in access exclusive mode';
   end if;
 end $$;
+{ending.NOTE_LAST_MAIL}
 \\echo {READY}
 \\o /dev/null
 do $$
@@ -71,14 +74,17 @@ begin
   end loop;
 end $$;
 """
-# What was made since the backup is known by its rows, and it stays locked down until it has been looked at.
-KEPT = {"backup": "id", "backup_proof": "id"}
-# A backup that the worker has made holds the very work of making it, as not done yet.
-ABOUT_BACKUPS = (Job.BACK_UP, Job.PROVE_BACKUP, Job.PRUNE_BACKUPS)
-OVER = sql.SQL(
-    "update outbox set done_at = now(), secret = null, encrypted_secret = null, parked_at = null,"
-    " outcome = 'It was over: the backup that holds it was restored.' where kind = any({kinds}) and done_at is null"
-)
+LONGEST_SILENCE = 30.0  # seconds in which the database may say what stands
+ENDING_SECONDS = 10
+
+_log = log.logger(__name__)
+
+
+class NotKnown(BackupTrouble):
+    """The connection was lost when it was to be committed, and the database does not say whether it was."""
+
+    def __init__(self) -> None:
+        super().__init__("The connection was lost at the very end, and the database does not answer.")
 
 
 def replace(
@@ -94,13 +100,18 @@ def replace(
 
     The rows of the dump are counted before that. `kept` are rows by their table, as JSON, which are put in the place of
     the backup's; the lockdown is on in what is committed, for `reason`. Raises what is wrong with the dump, as
-    `parts.open_dump`, and `RestoreFailed`; then everything is as it was.
+    `parts.open_dump`, and `RestoreFailed`; then everything is as it was. Raises `NotKnown`; then either may be so.
     """
     with _emptied(settings) as psql:
         with parts.open_dump(store, manifest, identities=identities) as plain:
             _pour(settings, plain, psql)
-        psql.write(_ending(manifest, reason=reason, kept=kept))
-        psql.end()
+        try:
+            psql.write(ending.statements(manifest, reason=reason, kept=kept))
+            psql.end()
+        except BaseException as trouble:  # whatever it is: it may have come after the end
+            if not _stands(settings, psql, reason):
+                raise
+            _log.warning("restore_stands", trouble=f"{type(trouble).__name__}: {trouble}")
 
 
 class _Psql:
@@ -108,10 +119,11 @@ class _Psql:
 
     def __init__(self, settings: Settings, told: IO[bytes]) -> None:
         address, environ = connected(settings.database_owner_url or "")
+        self.name = f"backup restore {secrets.token_hex(6)}"  # by which the server knows its connection
         self._told = told
         self.process = subprocess.Popen(
             [str(program(settings.backups, "psql")), "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", address],
-            env=environ,
+            env={**environ, "PGAPPNAME": self.name},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=told,
@@ -187,58 +199,34 @@ def _pour(settings: Settings, plain: BinaryIO, psql: _Psql) -> None:
     drain(plain)
 
 
-def _ending(manifest: Manifest, *, reason: str, kept: dict[str, str]) -> bytes:
-    """What comes after the dump: its rows are counted, ours are put back, money is paused, and it is committed."""
-    statements = [
-        sql.SQL("set search_path = public"),
-        *(_counted(table, rows) for table, rows in manifest.facts.tables.items()),
-        *(sql.SQL("delete from {}").format(sql.Identifier(table)) for table in reversed(KEPT)),
-        *(_put_back(table, kept[table]) for table in KEPT),
-        OVER.format(kinds=[job.value for job in ABOUT_BACKUPS]),
-        sql.SQL(
-            "update lockdown set since = now(), reason = {reason}, set_by = null, is_total = true"
-        ).format(reason=reason),
-        sql.SQL("select ledger.freeze(true)"),
-        sql.SQL("commit"),
-    ]
-    return (";\n".join(each.as_string(None) for each in statements) + ";\n").encode()
+def _stands(settings: Settings, psql: _Psql, reason: str) -> bool:
+    """Whether it was committed, once its end is sure: the lockdown says so for this reason since then, and only then.
+
+    Raises `NotKnown`.
+    """
+    until = time.monotonic() + LONGEST_SILENCE
+    while True:
+        try:
+            with psycopg.connect(
+                settings.database_owner_url or "", autocommit=True, connect_timeout=5
+            ) as owner:
+                _see_it_end(owner, psql.name)
+                row = owner.execute("select reason from lockdown").fetchone()
+                return row is not None and row[0] == reason
+        except psycopg.OperationalError:  # it restarts, perhaps
+            if time.monotonic() > until:
+                raise NotKnown from None
+            time.sleep(0.5)
 
 
-def _counted(table: str, rows: int) -> sql.Composed:
-    """A statement that breaks everything off unless the table has so many rows."""
-    schema, _, name = table.partition(".")
-    return sql.SQL(
-        "do $$ begin if (select count(*) from {table}) <> {rows} then "
-        "raise exception '% does not have the rows of the manifest', {name}; end if; end $$"
-    ).format(table=sql.Identifier(schema, name), rows=rows, name=table)
-
-
-def _put_back(table: str, rows: str) -> sql.Composed:
-    return sql.SQL(
-        "insert into {table} overriding system value"
-        " select * from jsonb_populate_recordset(null::{table}, {rows}::jsonb);\n"
-        "select setval(pg_get_serial_sequence({name}, {key}), greatest((select max({column}) from {table}), 1))"
-    ).format(
-        table=sql.Identifier(table),
-        rows=rows,
-        name=table,
-        key=KEPT[table],
-        column=sql.Identifier(KEPT[table]),
+def _see_it_end(owner: psycopg.Connection[Any], name: str) -> None:
+    """Break off the connection of that name, and wait until it is gone: what it has begun is undone or done then."""
+    owner.execute("set lock_timeout = '10s'")
+    owner.execute(
+        "select pg_terminate_backend(pid, %s) from pg_stat_activity"
+        " where datname = current_database() and usename = current_user and application_name = %s",
+        (ENDING_SECONDS * 1000, name),
     )
-
-
-def kept_rows(url: str) -> dict[str, str]:
-    """The rows that outlive a restore, as JSON, by their table."""
-    with psycopg.connect(url) as connection:
-        return {table: _as_json(connection, table) for table in KEPT}
-
-
-def _as_json(connection: psycopg.Connection[Any], table: str) -> str:
-    query = sql.SQL("select coalesce(jsonb_agg(to_jsonb(t)), '[]')::text from {} t").format(
-        sql.Identifier(table)
-    )
-    row = connection.execute(query).fetchone()
-    return str(row[0]) if row else "[]"
 
 
 def send_others_away(url: str) -> None:

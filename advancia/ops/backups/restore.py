@@ -27,8 +27,8 @@ from advancia.core.lockdown import LOOK_AGAIN_SECONDS
 from advancia.core.locks import Lock
 from advancia.ledger import check
 from advancia.ops import lockdown
+from advancia.ops.backups import ending, proof, replacing, subjects
 from advancia.ops.backups import manifest as manifests
-from advancia.ops.backups import proof, replacing, subjects
 from advancia.ops.backups.create import create_backup
 from advancia.ops.backups.errors import BackupTrouble, WrongKey
 from advancia.ops.backups.facts import facts_of
@@ -61,7 +61,7 @@ class NotRestored(BackupTrouble):
 
 
 class NotRight(BackupTrouble):
-    """It was replaced, and what is there now does not prove; money stays paused."""
+    """It was replaced, and what is there now does not prove, or nobody can tell whether it was; money stays paused."""
 
 
 @dataclass(frozen=True)
@@ -96,8 +96,9 @@ def restore(
         _insist_on_proof(settings, keyring, subject, found, say)
         with _closed(settings, subject.name, say):
             safety = _saved(settings, keyring, say)
-            manifest = _replaced(settings, subject, found, say)
+            manifest = _replaced(settings, subject, found, safety, say)
             try:
+                replacing.send_others_away(settings.database_url)
                 entries = _checked(settings, keyring, manifest, say)
             except (
                 BaseException
@@ -190,12 +191,14 @@ def _saved(settings: Settings, keyring: Keyring, say: Say) -> str:
     return safety
 
 
-def _replaced(settings: Settings, subject: Subject, identities: list[Identity], say: Say) -> Manifest:
+def _replaced(
+    settings: Settings, subject: Subject, identities: list[Identity], safety: str, say: Say
+) -> Manifest:
     say(f"Replacing everything by {subject.name}.")
     store = store_of(settings.backups, target=subject.target, reading=True)
     found = manifests.fetch(store, subject.name)
     manifests.check_signature(found, settings.seal_keys)
-    kept = replacing.kept_rows(settings.database_url)
+    kept = ending.kept_rows(settings.database_url)
     _forget_connections()
     try:
         replacing.replace(
@@ -206,9 +209,10 @@ def _replaced(settings: Settings, subject: Subject, identities: list[Identity], 
             reason=f"The database was replaced by the backup {subject.name}, and is not proven yet.",
             kept=kept,
         )
+    except replacing.NotKnown as trouble:
+        raise _not_known(safety, trouble) from trouble
     except BackupTrouble as trouble:
         raise NotRestored(f"Nothing was replaced: everything is as it was. {trouble}") from trouble
-    replacing.send_others_away(settings.database_url)
     return found
 
 
@@ -233,6 +237,14 @@ def _checked(settings: Settings, keyring: Keyring, manifest: Manifest, say: Say)
         raise NotRight(told_of_books(report.differences))
     opened_fields(db.engine, keyring)
     return report.entries
+
+
+def _not_known(safety: str, trouble: replacing.NotKnown) -> NotRight:
+    return NotRight(
+        f"{trouble} Nobody can tell yet whether everything was replaced, so money stays paused. Once it answers, "
+        "flask --app wsgi lockdown status says which it is: “is being replaced” means that all is as it was, "
+        f"“was replaced” that it was, and is not proven. Then restore once more, or go back to {safety}."
+    )
 
 
 def _not_right(safety: str, trouble: BaseException) -> NotRight:

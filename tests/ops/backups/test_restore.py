@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import contextmanager
+from dataclasses import replace
 
 import psycopg
 import pytest
@@ -20,17 +21,22 @@ from advancia.core import alarms, outbox
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.core.jobs import Job
+from advancia.core.outbox import OutboxRow
 from advancia.ledger import check, seals
 from advancia.ops import lockdown
+from advancia.ops.backups import letters
+from advancia.ops.backups import replacing as replacing_by
 from advancia.ops.backups.models import Backup, BackupProof, ProofState, State, Why
 from tests.ops.backups.test_proof import signed_anew
 from tests.support.books import Books
+from tests.support.cut import CutLine
 from tests.support.factors import code, enrol_totp
 from tests.support.pages import InProcess, Page, adopt_session, sign_in
 from tests.support.people import new_customer, new_staff
 from tests.support.saved import Saved, save
 from tests.support.servers import eventually
 from tests.support.work import work_off
+from worker import schedule
 
 
 class Shop(Saved):
@@ -169,6 +175,57 @@ def test_the_work_that_made_the_backup_is_not_taken_up_again(shop):
         assert alarms.open_alarms(db.session()) == []
 
 
+def letter(secret=None):
+    """A mail that waits to be sent; its row's number."""
+    with unit_of_work() as session:
+        facts = {"minutes": 10}
+        outbox.put(
+            session, Job.SEND_EMAIL, template="account_exists", to="a@example.com", facts=facts, secret=secret
+        )
+        return session.scalar(select(func.max(OutboxRow.id)))
+
+
+def test_letters_that_waited_when_the_backup_was_made_do_not_go_out_twice_unless_they_warn(shop):
+    work_off(shop.app)
+    with shop.app.app_context():
+        ordinary, another, warning = letter(), letter(), letter(secret={"link": None})
+        shop.name = save(shop)
+    shop.believe()
+    work_off(shop.app)
+    with shop.app.app_context():
+        later = letter()
+    assert shop.restore(shop.name, *shop.yes).exit_code == 0
+    work_off(shop.app)
+
+    def command(*arguments):
+        return shop.app.test_cli_runner().invoke(args=["backup", "letters", *arguments])
+
+    with shop.app.app_context():
+        rows = {each.id: each for each in db.session.scalars(select(OutboxRow))}
+        assert rows[warning].done_at
+        assert (rows[ordinary].parked_at is not None, rows[ordinary].last_error) == (True, letters.WHY)
+        schedule.put_due_work(utcnow())
+        schedule.look(utcnow())
+        assert [(each.what, each.words) for each in alarms.open_alarms(db.session())] == [
+            ("work.parked", "2 letters of before a restore wait for a word: flask --app wsgi backup letters.")
+        ]
+        assert letter() > later  # a mailbox would take it for the one that had the number
+    assert f"{ordinary}  " in command().output
+    assert command("--drop").exit_code == 2
+    assert (
+        command("--drop", "--only", str(another), "--reason", "It was sent").output == "1 letter dropped.\n"
+    )
+    assert command("--send", "--reason", "Its reader asks").output == "1 letter put back to be sent.\n"
+    assert command().output == "No letter is held back.\n"
+    work_off(shop.app)
+    with shop.app.app_context():
+        db.session.expire_all()
+        assert db.session.get(OutboxRow, ordinary).done_at
+        assert db.session.get(OutboxRow, another).outcome == letters.DROPPED
+        (line,) = audit.records_of(db.session(), kind="work", id=another, limit=5)
+        assert (line.action, line.reason) == ("letter.dropped", "It was sent")
+
+
 def test_a_backup_that_does_not_prove_is_not_restored(unproven):
     shop = unproven
     shop.dump.write_bytes(shop.dump.read_bytes()[:-10])
@@ -222,6 +279,54 @@ def test_a_pause_that_somebody_had_ordered_before_outlasts_the_restore(shop):
     assert shop.state().lockdown.reason == "We look into something"
     assert not shop.state().lockdown.is_total
     assert shop.state().is_frozen
+
+
+@contextmanager
+def cut_at_the_end(shop, **how):
+    """Have the way of the database's owner cut when everything is to be committed."""
+    line = CutLine(shop.scratch.servers.postgres.sockets, **how)
+    url = line.url("advancia_owner", shop.scratch.name)
+    shop.app.extensions["settings"] = replace(shop.settings, database_owner_url=url)
+    try:
+        yield
+        assert line.is_cut
+    finally:
+        shop.app.extensions["settings"] = shop.settings
+        line.close()
+
+
+def test_a_connection_that_is_lost_before_the_last_word_is_heard_leaves_everything_as_it_was(shop):
+    with cut_at_the_end(shop, is_heard=False):
+        told = shop.restore(shop.name, *shop.yes)
+
+    assert told.exit_code == 2, told.output
+    assert "Nothing was replaced: everything is as it was." in told.output
+    assert shop.balances() == ["70.00 USD", "30.00 USD"]
+    assert (shop.state().lockdown, shop.state().is_frozen) == (None, False)
+
+
+def test_a_connection_that_is_lost_after_the_last_word_was_heard_is_no_failure(shop):
+    with cut_at_the_end(shop, is_heard=True):
+        told = shop.restore(shop.name, *shop.yes)
+
+    assert told.exit_code == 0, told.output
+    assert shop.balances() == ["100.00 USD", "0.00 USD"]
+    assert (shop.state().lockdown, shop.state().is_frozen) == (None, False)
+
+
+def test_where_nobody_can_tell_whether_it_was_committed_that_is_said_and_money_stays_paused(
+    shop, monkeypatch
+):
+    monkeypatch.setattr(replacing_by, "LONGEST_SILENCE", 0.0)
+    with cut_at_the_end(shop, is_heard=True, for_good=True):
+        told = shop.restore(shop.name, *shop.yes)
+
+    assert told.exit_code == 1, told.output
+    assert "Nobody can tell yet whether everything was replaced, so money stays paused." in told.output
+    (safety,) = shop.safety_backups()
+    assert f"go back to {safety}" in told.output
+    assert shop.state().is_frozen
+    assert "was replaced by the backup" in shop.state().lockdown.reason
 
 
 @contextmanager
