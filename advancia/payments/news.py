@@ -35,11 +35,20 @@ INVOICE = "payment."
 
 
 @dataclass(frozen=True)
+class Astray:
+    """A payment that fits no deposit, and the step that sets it aside."""
+
+    provider: str
+    payment_id: str
+    put_aside: Step
+
+
+@dataclass(frozen=True)
 class News:
-    """Steps to be taken one after the other; none: nothing that we act on. `stray` sets aside what fits no deposit."""
+    """Steps to be taken one after the other; none: nothing that we act on. `stray`: what is set aside instead."""
 
     steps: list[Step] = field(default_factory=list)
-    stray: Step | None = None
+    stray: Astray | None = None
 
 
 def of_card(gateway: CardGateway, kind: str, object_id: str) -> News:
@@ -92,7 +101,7 @@ def of_payment(gateway: CardGateway, kind: str, payment_intent: str) -> News:
     payment = gateway.payment(payment_intent)  # begun elsewhere: no deposit can be meant
     if not payment.has_come:
         return News()
-    steps = [_stray_payment(gateway.name, payment, "It belongs to no checkout of ours.")]
+    steps = [_stray_payment(gateway.name, payment, "It belongs to no checkout of ours.").put_aside]
     return News(steps + _what_followed(gateway, kind, payment))
 
 
@@ -129,11 +138,11 @@ def _dispute_steps(gateway: CardGateway, payment_intent: str) -> list[Step]:
     ]
 
 
-def _stray_payment(provider: str, payment: CardPayment, reason: str) -> Step:
+def _stray_payment(provider: str, payment: CardPayment, reason: str) -> Astray:
     return _stray(provider, payment.id, payment.received, payment.received_words, reason, fee=payment.fee)
 
 
-def _stray_checkout(provider: str, checkout: Checkout) -> Step:
+def _stray_checkout(provider: str, checkout: Checkout) -> Astray:
     return _stray(
         provider,
         checkout.payment_intent or checkout.id,
@@ -144,7 +153,7 @@ def _stray_checkout(provider: str, checkout: Checkout) -> Step:
     )
 
 
-def _stray_invoice(provider: str, invoice: Invoice) -> Step:
+def _stray_invoice(provider: str, invoice: Invoice) -> Astray:
     return _stray(
         provider,
         invoice.id,
@@ -157,7 +166,7 @@ def _stray_invoice(provider: str, invoice: Invoice) -> Step:
 
 def _stray(
     provider: str, payment_id: str, amount: Money | None, words: str, reason: str, *, fee: Money | None
-) -> Step:
+) -> Astray:
     def put_aside(session: Session) -> str:
         new = strays.put_aside(
             session,
@@ -170,4 +179,4 @@ def _stray(
         )
         return f"{words} {'put into suspense' if new else 'is in suspense already'}: {reason}"
 
-    return put_aside
+    return Astray(provider, payment_id, put_aside)

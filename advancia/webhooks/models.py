@@ -28,7 +28,8 @@ class WebhookEvent(Model):
     """A verified event as it came, how it was verified, and what became of it.
 
     `received`: waits for its job. `applied`: it changed something, or what it says was so already.
-    `ignored`: not a kind that we act on. `parked`: its job gave up; staff decide.
+    `ignored`: not a kind that we act on. `parked`: its job gave up; staff decide. `payment_id`: the payment in suspense
+    that a parked event waits for, as its provider calls it.
     """
 
     __tablename__ = "webhook_event"
@@ -49,6 +50,7 @@ class WebhookEvent(Model):
     body: Mapped[bytes] = mapped_column(LargeBinary)
     state: Mapped[str] = mapped_column(Text, server_default=text("'received'"))
     outcome: Mapped[str | None] = mapped_column(Text)
+    payment_id: Mapped[str | None] = mapped_column(Text)
     verification: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     received_at: Mapped[Timestamp] = mapped_column(server_default=func.now())

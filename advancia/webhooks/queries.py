@@ -56,6 +56,7 @@ class EventDetail:
     verification: str | None
     headers: dict[str, str]
     body: str
+    payment_id: str | None
     tries: Sequence[FailedTry]
 
 
@@ -139,6 +140,7 @@ def detail(session: Session, event_id: int) -> EventDetail:
         verification=found.verification,
         headers=found.headers,
         body=bytes(found.body).decode(errors="replace"),
+        payment_id=found.payment_id,
         tries=[FailedTry(*row) for row in tries],
     )  # fmt: skip
 

@@ -14,7 +14,7 @@ from advancia.core import context, outbox
 from advancia.core.context import Actor
 from advancia.core.db import Session, table_of
 from advancia.core.driver import one_row
-from advancia.core.errors import NotFound
+from advancia.core.errors import DomainError, NotFound
 from advancia.core.jobs import Job
 from advancia.webhooks.models import WebhookEvent, WebhookTry
 
@@ -44,6 +44,11 @@ _SETTLE_APPLIED = """
     update webhook_event set state = 'applied', outcome = told.outcome, settled_at = now()
     from unnest(%s::bigint[], %s::text[]) told (id, outcome) where webhook_event.id = told.id
 """
+
+
+class NotParked(DomainError):
+    def __init__(self) -> None:
+        super().__init__("This event is not parked any more. Look at what became of it.")
 
 
 @dataclass(frozen=True)
@@ -83,6 +88,29 @@ def settle_applied(session: Session, outcomes: Mapping[int, str]) -> None:
     session.connection().exec_driver_sql(_SETTLE_APPLIED, (list(outcomes), words))
 
 
+def wait_for(session: Session, event_id: int, *, payment_id: str, outcome: str) -> None:
+    """Park an event until what is to become of the payment that it is about has been decided."""
+    settle(session, event_id, state="parked", outcome=outcome)
+    session.execute(update(WebhookEvent).where(WebhookEvent.id == event_id).values(payment_id=payment_id))
+
+
+def settle_waiting(session: Session, *, provider: str, payment_id: str, note: str) -> None:
+    """Nothing is left to do about the events that are parked for that payment: its lot is decided."""
+    session.execute(
+        update(WebhookEvent)
+        .where(
+            WebhookEvent.state == "parked",
+            WebhookEvent.provider == provider,
+            WebhookEvent.payment_id == payment_id,
+        )
+        .values(
+            state="applied",
+            outcome=func.left(func.concat(note, " ", WebhookEvent.outcome), LONGEST_TEXT),
+            settled_at=func.now(),
+        )
+    )
+
+
 def note_failure(session: Session, event_id: int, *, attempt: int, error: str) -> None:
     """Write down a try that came to nothing."""
     session.execute(insert(WebhookTry).values(event_id=event_id, attempt=attempt, error=error[:LONGEST_TEXT]))
@@ -97,7 +125,7 @@ def replay(session: Session, *, event_id: int, actor: Actor | None = None) -> No
     row = session.scalar(
         update(WebhookEvent)
         .where(WebhookEvent.id == _within(event_id))
-        .values(state="received", outcome=None, settled_at=None)
+        .values(state="received", outcome=None, settled_at=None, payment_id=None)
         .returning(WebhookEvent.id)
     )
     if row is None:
@@ -120,6 +148,19 @@ def park(session: Session, *, event_id: int, actor: Actor, reason: str) -> None:
     if row is None:
         raise NotFound
     audit.record(session, actor, action="webhook.parked", kind="webhook", id=event_id, reason=reason)
+
+
+def close(session: Session, *, event_id: int, actor: Actor, reason: str) -> None:
+    """Settle a parked event about which nothing is left to do, with the reason. Raises `NotParked`."""
+    row = session.scalar(
+        update(WebhookEvent)
+        .where(WebhookEvent.id == _within(event_id), WebhookEvent.state == "parked")
+        .values(state="applied", outcome=f"Settled by staff: {reason}"[:LONGEST_TEXT], settled_at=func.now())
+        .returning(WebhookEvent.id)
+    )
+    if row is None:
+        raise NotParked
+    audit.record(session, actor, action="webhook.settled", kind="webhook", id=event_id, reason=reason)
 
 
 def _within(event_id: int) -> int:

@@ -193,6 +193,32 @@ def test_the_inbox_shows_tries_and_body_and_admins_replay_and_park(
     assert "Looked odd" in admin.get(path).text
 
 
+def test_a_parked_event_with_nothing_left_to_do_is_settled_with_a_reason_once(app, staff_page, page):
+    from tests.support.payments import event, knock, signature
+
+    body = event("invoice.finalized", "in_2")
+    knock(page, body, signature(body))
+    with app.app_context(), unit_of_work() as session:
+        event_id = session.scalar(
+            text(
+                "UPDATE webhook_event SET state = 'parked' "
+                "WHERE id = (SELECT max(id) FROM webhook_event) RETURNING id"
+            )
+        )
+    path, admin = f"/admin/webhooks/{event_id}", staff_page("admin")
+    opened = admin.get(path)
+    assert "until it is replayed or settled" in opened.text
+    assert admin.submit_form(opened, "form[action$='/settlement']", reason="").status == 422
+    assert admin.submit_form(opened, "form[action$='/settlement']", reason="Case 60: a test").status == 303
+    late = admin.submit_form(opened, "form[action$='/settlement']", reason="Case 61: me too")
+
+    assert (late.status, "not parked any more" in late.text, "Case 61" in late.text) == (422, True, True)
+    shown = admin.get(path)
+    assert "Settled by staff: Case 60: a test" in shown.text
+    assert not shown.all("form[action$='/settlement']")
+    assert not staff_page("finance").get(path).all("form[action$='/settlement']")
+
+
 def test_finance_reads_the_inbox_and_does_not_replay(app, staff_page, page):
     from tests.support.payments import event, knock, signature
 

@@ -11,17 +11,23 @@ import stripe
 from sqlalchemy import select, text
 
 from advancia import ledger
+from advancia.core import alarms
+from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import NotFound
 from advancia.core.money import Money, asset
 from advancia.payments.errors import AlreadyDecided
 from advancia.payments.models import StrayPayment
+from advancia.payments.refunds import suspense
 from advancia.payments.strays import services as strays
 from advancia.providers import authorities
+from advancia.webhooks import queries
+from advancia.webhooks import services as webhooks
 from tests.payments.test_any_order import COIN_FEE, House
 from tests.support.payments import SECRET, pass_on
 from tests.support.people import new_staff
+from worker import watch
 
 
 @pytest.fixture
@@ -123,6 +129,77 @@ def test_a_checkout_of_no_deposit_is_parked_and_its_money_is_not_lost(
     )
 
 
+@pytest.fixture
+def of_no_deposit(app, sandbox, begun, amara, tell_all):
+    """40.00 by card whose deposit is gone, and the parked event that told of it."""
+    deposit = begun(amara, "40.00")
+    httpx.post(deposit.url, data={"outcome": "pay"}, trust_env=False, verify=authorities.known())
+    with app.app_context(), unit_of_work() as session:
+        session.execute(text("DELETE FROM deposit WHERE id = :id"), {"id": deposit.id})
+    tell_all()
+    return stray_of(app, sandbox.cards.checkouts.page(deposit.checkout_id)["payment_intent"])
+
+
+@pytest.fixture
+def parked(app):
+    """How many events are parked, once the clock has looked, and whether the alarm about them stands."""
+
+    def now():
+        with app.app_context(), unit_of_work() as session:
+            watch.look(session, utcnow())
+            number = session.scalar(text("SELECT count(*) FROM webhook_event WHERE state = 'parked'"))
+            return number, "work.parked" in {each.what for each in alarms.open_alarms(session)}
+
+    return now
+
+
+def test_the_parked_events_of_a_payment_are_settled_with_it_and_the_alarm_ends(
+    app, of_no_deposit, amara, finance, tell_all, parked
+):
+    with app.app_context(), unit_of_work() as session:
+        session.execute(
+            text(
+                "UPDATE webhook_event SET state = 'ignored' WHERE payment_id IS DISTINCT FROM :id AND state = 'parked'"
+            ),
+            {"id": of_no_deposit.payment_id},
+        )
+        session.execute(text("UPDATE outbox SET done_at = now() WHERE parked_at IS NOT NULL"))
+    assert parked()[1]
+    with app.app_context(), unit_of_work() as session:
+        strays.credit(
+            session, actor=finance, stray_id=of_no_deposit.id, user_id=amara.id, reason="It is theirs"
+        )
+
+    assert parked() == (0, False)
+    with app.app_context():
+        outcomes = db.session.scalars(
+            text("SELECT outcome FROM webhook_event WHERE payment_id = :id"), {"id": of_no_deposit.payment_id}
+        ).all()
+    assert outcomes
+    assert all(each.startswith("Staff have credited it.") for each in outcomes)
+
+
+def test_an_event_about_a_payment_that_is_decided_already_is_not_parked(
+    app, of_no_deposit, amara, finance, work_through
+):
+    with app.app_context(), unit_of_work() as session:
+        suspense.send_back(
+            session, actor=finance, stray_id=of_no_deposit.id, reason="Away with it", request_id=uuid4()
+        )
+    with app.app_context(), unit_of_work() as session:
+        [event_id, *_] = session.scalars(
+            text("SELECT id FROM webhook_event WHERE payment_id = :id"), {"id": of_no_deposit.payment_id}
+        ).all()
+        webhooks.replay(session, event_id=event_id)
+    work_through()
+
+    with app.app_context():
+        told = db.session.execute(
+            text("SELECT state, outcome FROM webhook_event WHERE id = :id"), {"id": event_id}
+        ).one()
+    assert (told.state, told.outcome.endswith("That was decided before.")) == ("applied", True)
+
+
 def test_a_payment_for_a_suspended_account_waits_and_is_never_credited_beside_it(
     app, sandbox, begun, amara, house, tell_all, books, finance, page
 ):
@@ -135,10 +212,8 @@ def test_a_payment_for_a_suspended_account_waits_and_is_never_credited_beside_it
     for event in sandbox.deliveries():  # their provider sends them again, under other ids
         pass_on(page, event)
     with app.app_context(), unit_of_work() as session:
-        from advancia.webhooks import queries, services
-
         for row in queries.inbox(session, provider="sandbox", size=2):
-            services.replay(session, event_id=row.id)
+            webhooks.replay(session, event_id=row.id)
     tell_all()
     assert books.entry_count(amara) == 0
     assert house.changes == lying(40_00, fee=1_46)

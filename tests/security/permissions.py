@@ -135,6 +135,7 @@ MAY = {
         POST /admin/payments/<uuid:deposit_id>/resend
         POST /admin/webhooks/<int:event_id>/replay
         POST /admin/webhooks/<int:event_id>/parking
+        POST /admin/webhooks/<int:event_id>/settlement
         POST /admin/work/<int:work_id>/again
         GET /admin/audit/
         GET /admin/audit/<int:line_id>

@@ -13,6 +13,7 @@ from advancia.payments import batches, news
 from advancia.payments.batches import Hint
 from advancia.payments.errors import NotYet, WrongCheckout
 from advancia.payments.news import News
+from advancia.payments.strays import services as strays
 from advancia.providers.errors import ProviderError, ProviderRefused
 from advancia.webhooks import queries, services
 from worker.tasks import FEWEST_TOGETHER, Task, batch_job, job
@@ -27,8 +28,8 @@ def apply_webhook(task: Task, event_id: int) -> None:
     """Ask the provider how things stand now, and bring our books to that.
 
     Repeatable: what counts is the provider's present state, so neither order nor number of events matters. What fits
-    no deposit goes into suspense, and its event is parked for staff; trouble in reaching the provider is left to
-    raise, so that it is tried again, and only after the last try the event is parked as well.
+    no deposit goes into suspense, and its event is parked until staff have decided about that; trouble in reaching the
+    provider is left to raise, so that it is tried again, and only after the last try the event is parked as well.
     """
     event = queries.event(db.session(), event_id)
     db.session.rollback()  # no transaction is open while the provider is asked
@@ -122,8 +123,14 @@ def _apply(task: Task, event_id: int, found: News) -> None:
 
 def _park(task: Task, event_id: int, found: News, why: str) -> None:
     with task.finish() as session:
-        set_aside = f" {found.stray(session)}" if found.stray else ""
-        services.settle(session, event_id, state="parked", outcome=f"{why}{set_aside}")
+        if (stray := found.stray) is None:
+            services.settle(session, event_id, state="parked", outcome=why)
+            return
+        outcome = f"{why} {stray.put_aside(session)}"
+        if strays.waits(session, provider=stray.provider, payment_id=stray.payment_id):
+            services.wait_for(session, event_id, payment_id=stray.payment_id, outcome=outcome)
+        else:
+            services.settle(session, event_id, state="applied", outcome=f"{outcome} That was decided before.")
 
 
 def _note(task: Task, event_id: int, trouble: Exception) -> None:

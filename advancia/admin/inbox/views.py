@@ -13,7 +13,7 @@ from advancia.admin.lists import PAGE_SIZE, before_here, listed
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
-from advancia.web.access import current_actor, staff_required
+from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
 from advancia.web.htmx import render, see_other
@@ -68,6 +68,24 @@ def park(event_id: int) -> ResponseReturnValue:
         form.refuse(form.reason, "It has been applied, so there is nothing to put aside.")
         return _page(form, event_id, status=422)
     flash("Parked.", "success")
+    return see_other(url_for(".show", event_id=event_id))
+
+
+@bp.post("/<int:event_id>/settlement")
+@staff_required(Permission.REPLAY_WEBHOOKS)
+@confirmed
+@checked_by_its_form
+def settle(event_id: int) -> ResponseReturnValue:
+    form = ReasonForm()
+    if not form.validate_on_submit():
+        return _page(form, event_id, status=422)
+    try:
+        with unit_of_work() as session:
+            services.close(session, event_id=event_id, actor=current_actor(), reason=entered(form.reason))
+    except DomainError as refusal:
+        form.refuse(form.reason, str(refusal))
+        return _page(form, event_id, status=422)
+    flash("Settled.", "success")
     return see_other(url_for(".show", event_id=event_id))
 
 

@@ -19,10 +19,17 @@ from advancia.payments.bank import fee_posting
 from advancia.payments.errors import AlreadyDecided, Disputed, OnItsWayBack, WrongCheckout
 from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
 from advancia.payments.strays import references
+from advancia.webhooks import services as webhooks
 
 GOES_BACK = "Your payment goes back to where it came from. You need not do anything."
 LOOKED_AT = "Your payment has arrived, and we look at it by hand before it can be used. We tell you soon."
 TAKEN = "Your bank has taken this payment back."
+# What the events say that were parked for it, once it is decided about.
+SETTLED = {
+    "credited": "Staff have credited it.",
+    "returned": "It was given back.",
+    "taken": "The payer's bank has taken it back.",
+}
 
 
 def put_aside(
@@ -129,6 +136,7 @@ def take(session: Session, stray: StrayPayment, amount: Money, *, state: str) ->
     if amount != lies_there:
         return
     stray.state, stray.resolved_at = state, func.now()
+    _settle_events(session, stray)
     deposit = session.get(Deposit, stray.deposit_id) if stray.deposit_id else None
     if deposit is not None and deposit.state == "locked":
         deposit.state = "locked" if state == "returned" else "returned"
@@ -150,6 +158,7 @@ def note_return(session: Session, stray: StrayPayment) -> str:
     if stray.state != "open" or stray.amount is not None:
         return "is not in suspense"
     stray.state, stray.resolved_at = "returned", func.now()
+    _settle_events(session, stray)
     deposit = session.get(Deposit, stray.deposit_id) if stray.deposit_id else None
     if deposit is not None and deposit.state == "locked":
         deposit.state = "returned"
@@ -183,6 +192,16 @@ def locked_of_payment(session: Session, *, provider: str, payment_id: str) -> St
         .with_for_update()
         .execution_options(populate_existing=True)
     ).first()
+
+
+def waits(session: Session, *, provider: str, payment_id: str) -> bool:
+    """Whether it is still to be decided about. Whoever decides at this moment comes first, or waits for the caller."""
+    state = session.scalar(
+        select(StrayPayment.state)
+        .where(StrayPayment.provider == provider, StrayPayment.payment_id == payment_id)
+        .with_for_update(read=True)
+    )
+    return state == "open"
 
 
 def open_one(session: Session, stray_id: int, *, lock: bool = True) -> tuple[StrayPayment, Deposit | None]:
@@ -237,6 +256,7 @@ def decide(
     stray.state = state
     stray.resolved_at = func.now()
     stray.resolved_by = actor.user_id
+    _settle_events(session, stray)
     audit.record(
         session,
         actor,
@@ -245,6 +265,12 @@ def decide(
         id=stray.id,
         after={"user_id": stray.user_id, "asked_by": asked_by or actor.user_id, **after},
         reason=reason,
+    )
+
+
+def _settle_events(session: Session, stray: StrayPayment) -> None:
+    webhooks.settle_waiting(
+        session, provider=stray.provider, payment_id=stray.payment_id, note=SETTLED[stray.state]
     )
 
 
