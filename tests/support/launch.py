@@ -101,6 +101,9 @@ class Inside(httpx.BaseTransport):
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         request.headers["X-Forwarded-For"] = self._seen_from
         request.headers["X-Forwarded-Proto"] = "https"
+        if request.url.scheme == "http":  # the proxy's own part
+            leads_on = httpx.Response(301, headers={"Location": str(request.url.copy_with(scheme="https"))})
+            return self._served.get(f"http:{request.url.path}", leads_on)
         replaced = self._served.get(request.url.path)
         if isinstance(replaced, httpx.Response):
             return replaced

@@ -68,10 +68,10 @@ class Look:
             transport=self.transport,
         )
 
-    def fetch(self, path: str) -> httpx.Response:
-        """What a stranger who has never been here is answered."""
+    def fetch(self, path: str, *, headers: Mapping[str, str] | None = None) -> httpx.Response:
+        """What a stranger who has never been here is answered; a path may be a whole address."""
         with self.stranger() as stranger:
-            return stranger.get(path)
+            return stranger.get(path, headers=headers)
 
     def eventually(self, look: Callable[[], Seen | None]) -> Seen | None:
         """Look again and again until there is something, or patience is used up. No transaction stays open."""

@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from advancia.core.clock import utcnow
-from advancia.ops.launch.checks.outside import NOWHERE
+from advancia.ops.launch.checks.outside import NOBODY, NOWHERE, WHOSE
 from advancia.ops.launch.registry import State, Weight, checks
-from tests.support.launch import GIB, PUBLIC_URL
+from tests.support.launch import GIB, PUBLIC_URL, Inside
 
 OK, BLOCKER, WARNING, UNKNOWN = State.OK, State.BLOCKER, State.WARNING, State.UNKNOWN
 
@@ -295,6 +295,60 @@ def test_a_wrong_answer_from_outside_is_told(well_set, name, path, answer, state
     found = well_set.find(name, served={path: answer})
 
     assert found.state is state, found.evidence
+    assert found.remedy
+
+
+@pytest.mark.parametrize(
+    ("served", "told"),
+    [
+        ({"http:/login": httpx.Response(200, text="Sign in")}, "answered 200"),
+        (
+            {"http:/login": httpx.Response(301, headers={"Location": "http://pay.launched.net/x"})},
+            "answered 301",
+        ),
+        (
+            {"http:/login": httpx.Response(301, headers={"Location": "https://pay.example/login"})},
+            "answered 301",
+        ),
+        ({"/login": without("Strict-Transport-Security")}, "HSTS"),
+    ],
+)
+def test_a_way_in_without_tls_is_told(well_set, served, told):
+    found = well_set.find("http-to-https", served=served)
+
+    assert (found.state, told in found.evidence) == (BLOCKER, True), found.evidence
+
+
+def test_that_nobody_answers_without_tls_is_a_warning(well_set):
+    class Secure(Inside):
+        def handle_request(self, request):
+            if request.url.scheme == "http":
+                raise httpx.ConnectError("Refused.", request=request)
+            return super().handle_request(request)
+
+    found = well_set.find("http-to-https", transport=Secure(well_set.app, {}, "9.9.9.9"))
+
+    assert (found.state, "ConnectError" in found.evidence) == (WARNING, True), found.evidence
+
+
+@pytest.mark.parametrize(
+    ("path", "answer", "state", "told"),
+    [
+        (WHOSE, httpx.Response(400, text="This is not an address of ours."), BLOCKER, "answered 400"),
+        (WHOSE, httpx.Response(200, text="Welcome to nginx"), BLOCKER, "answered 200"),
+        (
+            WHOSE,
+            httpx.Response(200, text="Canonical: https://pay.example/x"),
+            BLOCKER,
+            "https://pay.example/x",
+        ),
+        ("/login", httpx.Response(200, text="Sign in"), WARNING, NOBODY),
+    ],
+)
+def test_a_name_that_is_not_the_products_is_told(well_set, path, answer, state, told):
+    found = well_set.find("own-name", served={path: answer})
+
+    assert (found.state, told in found.evidence) == (state, True), found.evidence
     assert found.remedy
 
 

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from http.cookies import SimpleCookie
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -17,6 +18,9 @@ from advancia.ops.launch.registry import Finding, Weight, check, fine, unknown, 
 PAGE = "/login"
 NOWHERE = "/launch-check/there-is-no-such-page"
 MAILBOX = "/dev/mail"
+WHOSE = "/.well-known/security.txt"
+CANONICAL = re.compile(r"^Canonical: (\S+)", re.MULTILINE)
+NOBODY = "launch-check.invalid"
 NONCE = re.compile(r"'nonce-([A-Za-z0-9_-]{16,})'")
 LEAST_HSTS = 15_552_000  # seconds, half a year
 DAYS_LEFT, DAYS_LOW = 3, 14
@@ -30,6 +34,10 @@ EXACTLY = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
 }
 POLICY = ("default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "object-src 'none'")
+KEEP_THE_NAME = (
+    "Have the proxy pass on the name that was asked for: Host, or X-Forwarded-Host with TRUSTED_PROXIES; and see that "
+    "PUBLIC_URL is the name that customers open."
+)
 PROXY_TAKES = "A proxy takes or changes them: let it pass the product's own headers."
 
 
@@ -110,6 +118,41 @@ def certificate(look: Look) -> Finding:
     if left < DAYS_LEFT:
         return wrong(words, remedy)
     return weak(words, remedy) if left < DAYS_LOW else fine(words)
+
+
+@check("Who types the name alone is led to https", weight=Weight.BLOCKER)
+def http_to_https(look: Look) -> Finding:
+    host = look.address.hostname or ""
+    remedy = f"Have the proxy answer everything on port 80 with a redirect to https://{host}. {PROXY_TAKES}"
+    if not look.is_https:
+        return wrong(
+            f"{look.url} is not https.", "End TLS at a proxy, and set PUBLIC_URL to the https address."
+        )
+    if _hsts_seconds(look.fetch(PAGE).headers.get("Strict-Transport-Security", "")) < LEAST_HSTS:
+        return wrong(f"{PAGE} does not tell browsers to come by https alone (HSTS).", remedy)
+    try:
+        answer = look.fetch(f"http://{host}{PAGE}")
+    except httpx.TransportError as trouble:
+        return weak(f"http://{host} could not be asked: {type(trouble).__name__}.", remedy)
+    led = urlsplit(answer.headers.get("Location", ""))
+    if not answer.is_redirect or (led.scheme, led.hostname) != ("https", host):
+        return wrong(f"http://{host}{PAGE} answered {answer.status_code}, and did not lead to https.", remedy)
+    return fine(f"http://{host} leads to https, and HSTS keeps browsers there.")
+
+
+@check("The product answers to its own name, and to no other", weight=Weight.BLOCKER)
+def own_name(look: Look) -> Finding:
+    told, host = look.fetch(WHOSE), look.address.hostname or ""
+    named = CANONICAL.search(told.text)
+    if told.status_code != HTTPStatus.OK or named is None:
+        return wrong(f"{WHOSE} answered {told.status_code} at {host}.", KEEP_THE_NAME)
+    if urlsplit(named[1]).hostname != host:
+        return wrong(
+            f"What answers at {host} says of itself that it is {named[1]}.", "Set PUBLIC_URL to one name."
+        )
+    if look.fetch(PAGE, headers={"Host": NOBODY}).status_code == HTTPStatus.OK:
+        return weak(f"{PAGE} was shown to who asked for {NOBODY}.", KEEP_THE_NAME)
+    return fine(f"It says that it is {host}, and shows nothing to who asks for another name.")
 
 
 @check("An error page tells nothing of the inside", weight=Weight.BLOCKER)
