@@ -40,7 +40,7 @@ from tests.support.tellers import CLOSING, MOST, USERS, Deed, Phone
 
 log = logging.getLogger(__name__)
 
-pytestmark = pytest.mark.xdist_group("bank")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("bank")]
 
 KEYS = (("test", bytes.fromhex(SEAL_SECRET)),)
 TELLERS = ("t1", "t2", "t3")
@@ -189,7 +189,7 @@ def bank(place: Path, environ: dict[str, str], seed: int) -> Iterator[Bank]:
 
 @pytest.mark.parametrize(
     ("of_clients", "of_server", "of_backends"),
-    [(4, 1, 1), pytest.param(168, 32, 12, marks=pytest.mark.slow)],
+    [(4, 1, 1), (168, 32, 12)],
     ids=["six-kills", "two-hundred-kills"],
 )
 def test_whatever_is_killed_no_money_is_lost_or_doubled(

@@ -40,6 +40,7 @@ def is_credited(books, amara):
     return lambda: books.available(amara).minor == 4000
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_of_the_credit(product, app, amara, checkout_url, owner, books):
     deposit = deposit_of(app, amara)
     # The job has come as far as the deposit's row, and waits for it, when its worker is killed.
@@ -56,6 +57,7 @@ def test_a_worker_killed_in_the_middle_of_the_credit(product, app, amara, checko
     books.prove()
 
 
+@pytest.mark.slow
 def test_a_worker_killed_again_and_again_during_a_storm_of_payments(product, app, customer, page_of, books):
     people = [customer(f"Person {letter}") for letter in "abcdefgh"]
     for person in people:

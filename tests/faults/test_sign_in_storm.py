@@ -25,6 +25,7 @@ def seconds_for(page, path):
     return time.perf_counter() - began
 
 
+@pytest.mark.slow
 def test_two_hundred_wrong_sign_ins_at_once_keep_nobody_from_their_wallet(product, customer, crowd):  # noqa: F811
     page = window(product, customer("Amara Okafor", USD="100.00"))
     seconds_for(page, "/wallet")

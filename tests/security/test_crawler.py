@@ -6,6 +6,7 @@ import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,6 +25,8 @@ FROM_HERE = {"Origin": "http://localhost"}
 # Routes on which a provider is talked to, so that it has to be there.
 AT_THE_PROVIDER = ("/deposits", "/admin/payments", "/webhooks")
 SENT_AWAY = {"/login", "/confirm"}
+# A whole page is asked for, and what htmx asks for to put it into one.
+PAGE_AND_FRAGMENT = (None, "main#main")
 # What the server notes of its own accord about whoever asks, and about those whom it refuses.
 NOTED = ("user_session", "audit", "limits", "attempt")
 
@@ -41,15 +44,6 @@ def crowd(app):
         for name in ("suspended", "suspended staff"):
             session.execute(update(User).where(User.id == people[name].id).values(suspended_at=func.now()))
     return people
-
-
-@pytest.fixture(autouse=True)
-def money_moves(app, request):
-    """Let go of what an owner was let in to do."""
-    yield
-    if "lockdown" in request.node.name:
-        with app.app_context():
-            lockdown.lift(reason="The crawler was here")
 
 
 @dataclass(frozen=True)
@@ -76,6 +70,9 @@ def visit(app):
             adopt_session(page, app, person)
         with statements(app) as executed:
             answer = send(page, route, where, htmx=htmx)
+        if "lockdown" in route:  # an owner is let in, and pauses all money
+            with app.app_context():
+                lockdown.lift(reason="The crawler was here")
         return Visit(answer, changes(executed))
 
     return ask
@@ -111,10 +108,10 @@ def test_the_table_and_the_product_have_the_same_routes(app):
 
 
 @pytest.mark.parametrize("route", TABLE)
-@pytest.mark.parametrize("htmx", [None, "main#main"], ids=["page", "fragment"])
-def test_a_route_refuses_everybody_whom_the_table_does_not_name(app, crowd, visit, route, htmx):
+def test_a_route_refuses_everybody_whom_the_table_does_not_name(app, crowd, visit, route):
     where = place(app, route)
-    for name in {*EVERYBODY, "suspended staff"} - TABLE[route] if TABLE[route] != EVERYBODY else ():
+    refused = {*EVERYBODY, "suspended staff"} - TABLE[route] if TABLE[route] != EVERYBODY else ()
+    for name, htmx in product(refused, PAGE_AND_FRAGMENT):
         visited = visit(crowd.get(name), route, where, htmx=htmx)
         at_the_door = name in ("nobody", "suspended", "suspended staff")
         assert visited.came == ("/login" if at_the_door else "denied"), name
@@ -123,12 +120,11 @@ def test_a_route_refuses_everybody_whom_the_table_does_not_name(app, crowd, visi
 
 
 @pytest.mark.parametrize("route", TABLE)
-@pytest.mark.parametrize("htmx", [None, "main#main"], ids=["page", "fragment"])
-def test_a_route_lets_in_everybody_whom_the_table_names(app, crowd, visit, request, route, htmx):
+def test_a_route_lets_in_everybody_whom_the_table_names(app, crowd, visit, request, route):
     if any(part in route for part in AT_THE_PROVIDER):
         request.getfixturevalue("sandbox")
     where = place(app, route)
-    for name in TABLE[route]:
+    for name, htmx in product(TABLE[route], PAGE_AND_FRAGMENT):
         if not route.startswith("GET"):  # what the one has changed is not for the next to find
             where = place(app, route)
         person = where.owner if name == "customer" else crowd.get(name)
@@ -146,10 +142,9 @@ def test_a_route_lets_in_everybody_whom_the_table_names(app, crowd, visit, reque
 @pytest.mark.parametrize(
     "route", [route for route, who in TABLE.items() if "customer" in who and who != EVERYBODY]
 )
-@pytest.mark.parametrize("htmx", [None, "main#main"], ids=["page", "fragment"])
-def test_what_is_somebodys_is_not_there_for_anybody_else(app, crowd, visit, route, htmx):
+def test_what_is_somebodys_is_not_there_for_anybody_else(app, crowd, visit, route):
     where = place(app, route)
-    for stranger in TABLE[route]:
+    for stranger, htmx in product(TABLE[route], PAGE_AND_FRAGMENT):
         visited = visit(crowd[stranger], route, where, htmx=htmx)
         assert not [mark for mark in where.marks[:3] if mark in visited.answer.html], stranger
         if is_own(route):

@@ -154,6 +154,7 @@ def test_the_same_is_asked_of_the_database_and_as_many_passwords_are_hashed(
 
 
 @each_form
+@pytest.mark.slow
 def test_no_stopwatch_tells_them_apart(form, asking, addresses, forget):
     asks = asks_of(form, asking, addresses)
     for ask in asks.values():  # once, so that nothing is done for the first time while it is measured

@@ -135,8 +135,10 @@ def attacker(app, crowd, sandbox, unlimited):
     return lambda route: Attacker(app, crowd, route)
 
 
-# Each route gets its share of the values, another one than its neighbours; the slow tests send all of them.
-SHARES = pytest.mark.parametrize("one_in", [4, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.fixture(scope="session")
+def one_in(request):
+    """Each route gets its share of the values, another one than its neighbours; with the slow tests, all of them."""
+    return 8 if "not slow" in request.config.option.markexpr else 1
 
 
 def share(values, one_in, route):
@@ -144,7 +146,6 @@ def share(values, one_in, route):
     return list(values)[sum(route.encode()) % one_in :: one_in]
 
 
-@SHARES
 @pytest.mark.parametrize("route", POSTS)
 def test_a_form_takes_or_refuses_whatever_stands_in_its_fields(attacker, route, one_in):
     sender = attacker(route)
@@ -155,7 +156,6 @@ def test_a_form_takes_or_refuses_whatever_stands_in_its_fields(attacker, route, 
         check(sender.post(**{name: STRINGS[what]}), (name, what))
 
 
-@SHARES
 @pytest.mark.parametrize("route", POSTS)
 def test_a_form_may_come_in_any_shape(attacker, route, one_in):
     sender = attacker(route)
@@ -184,7 +184,6 @@ def files(names):
     return {name: (io.BytesIO(b"\0\xff<b>"), "../../naughty\r\n.html") for name in names}
 
 
-@SHARES
 @pytest.mark.parametrize("route", GETS)
 def test_a_page_takes_any_question(attacker, route, one_in):
     sender = attacker(route)
@@ -241,6 +240,7 @@ def test_a_sign_in_leads_to_no_other_site(page, customer, wanted):
     assert "evil" not in urlsplit(answer.location).netloc
 
 
+@pytest.mark.slow
 def test_what_was_taken_stands_on_no_page_but_as_text(app, crowd, attacker):
     """The second half of an injection: it is stored by one route, and does its harm on the page of another."""
     taken = 0

@@ -213,6 +213,7 @@ def test_without_any_key_or_database_it_could_not_be_done(store):
     assert (code, "It could not be done" in err, "Traceback" in err) == (2, True, False)
 
 
+@pytest.mark.slow
 def test_killed_at_any_point_it_loses_nothing_and_goes_on_where_it_was(store):
     rows = 6000
     store.fill(rows)
