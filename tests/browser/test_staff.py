@@ -13,8 +13,6 @@ from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
 from advancia.payments.models import Deposit, Refund
 from advancia.wallet.transfers import services as transfers
-from tests.support.factors import code, enrol_totp
-from tests.support.people import PASSWORD, new_staff
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]
 
@@ -39,27 +37,6 @@ def txn(app, amara, customer):
         )
     with app.app_context():
         return ledger.transaction(db.session(), f"transfer:{transfer_id}").id
-
-
-@pytest.fixture
-def staff_tab(app, product, tab):
-    """A tab in which an owner has signed in by password and code."""
-
-    def open_tab(**how):
-        owner = new_staff(app, "owner", "Olu Winters")
-        secret = enrol_totp(app, owner)
-        page = tab(**how)
-        page.goto(product.url + "/login")
-        page.fill("#email", owner.email)
-        page.fill("#password", PASSWORD)
-        page.click("#login-form .button.primary")
-        page.wait_for_url("**/login/second-factor")
-        page.fill("[name=code]", code(secret))
-        page.keyboard.press("Enter")
-        page.wait_for_url("**/admin/")
-        return page
-
-    return open_tab
 
 
 def test_the_keys_lead_through_the_pages(product, staff_tab, amara):

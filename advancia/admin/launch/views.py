@@ -45,7 +45,8 @@ def check() -> ResponseReturnValue:
             audit.record(session, actor, action="launch_check.requested", kind="launch_check", id=run_id)
     except AlreadyRunning as refusal:
         flash(str(refusal), "info")
-        return see_other(url_for(".index"))
+        other = queries.under_way(db.session())
+        return see_other(url_for(".show", launch_id=other.id) if other else url_for(".index"))
     return see_other(url_for(".show", launch_id=run_id))
 
 

@@ -84,6 +84,12 @@ def runs(session: Session) -> list[Run]:
     ]
 
 
+def under_way(session: Session) -> Run | None:
+    """The one that waits or runs."""
+    found = session.scalars(select(LaunchRun).where(LaunchRun.state == RunState.OPEN)).one_or_none()
+    return _run(found) if found else None
+
+
 def _run(row: LaunchRun) -> Run:
     return Run(
         id=row.id,

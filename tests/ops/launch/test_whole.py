@@ -67,13 +67,15 @@ class Launched(Product):
 
 
 class Dialled(httpx.HTTPTransport):
-    """The public name leads to this machine's proxy, as DNS would have it."""
+    """The public name leads to this machine's proxy, as DNS would have it; without TLS, on to where there is TLS."""
 
     def __init__(self, port, trusted) -> None:
         super().__init__(verify=trusted)
         self.port = port
 
     def handle_request(self, request):
+        if request.url.scheme == "http":
+            return httpx.Response(301, headers={"Location": str(request.url.copy_with(scheme="https"))})
         there = request.url.copy_with(host="127.0.0.1", port=self.port)
         extensions = {**request.extensions, "sni_hostname": NAME}
         return super().handle_request(
