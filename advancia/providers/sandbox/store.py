@@ -93,14 +93,17 @@ class Mischief:
 
 _COLUMNS = "id, type, body, made, due, tries, answer, problem, url, copies"
 _DELIVERY = f"SELECT {_COLUMNS} FROM event"
-# In the words of the index `object_made`.
+# In the words of the index `object_made`, and from the place of the last one on, so that a late page is as quick as the
+# first: prefix, since, until, kind, after, limit.
 _MADE_BETWEEN = """
     SELECT body FROM object
-    WHERE substr(id, 1, instr(id, '_')) = ? AND json_extract(body, '$.created') BETWEEN ? AND ?
-        AND (? IS NULL OR json_extract(body, '$.kind') = ?)
-        AND (? IS NULL OR (json_extract(body, '$.created'), id) <
-            (SELECT json_extract(body, '$.created'), id FROM object WHERE id = ?))
-    ORDER BY json_extract(body, '$.created') DESC, id DESC LIMIT ?
+    WHERE substr(id, 1, instr(id, '_')) = ?1
+        AND json_extract(body, '$.created') BETWEEN ?2
+            AND min(?3, coalesce((SELECT json_extract(body, '$.created') FROM object WHERE id = ?5), ?3))
+        AND (?4 IS NULL OR json_extract(body, '$.kind') = ?4)
+        AND (?5 IS NULL OR (json_extract(body, '$.created'), id) <
+            (SELECT json_extract(body, '$.created'), id FROM object WHERE id = ?5))
+    ORDER BY json_extract(body, '$.created') DESC, id DESC LIMIT ?6
 """
 # What files of older simulations lack.
 _ADDED = {"url": "TEXT", "copies": "INTEGER NOT NULL DEFAULT 1"}
@@ -168,9 +171,7 @@ class Store:
         Ids without an underscore begin with nothing. `kind` tells those of one kind from others that begin so.
         """
         with self._lock:
-            rows = self._db.execute(
-                _MADE_BETWEEN, (prefix, since, until, kind, kind, after, after, limit)
-            ).fetchall()
+            rows = self._db.execute(_MADE_BETWEEN, (prefix, since, until, kind, after, limit)).fetchall()
         return [json.loads(body) for (body,) in rows]
 
     def balances(self, prefix: str, now: int) -> list[tuple[str, int, int]]:
