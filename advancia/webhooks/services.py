@@ -46,6 +46,11 @@ _SETTLE_APPLIED = """
 """
 
 
+class NothingToPark(DomainError):
+    def __init__(self) -> None:
+        super().__init__("It has been applied, so there is nothing to put aside.")
+
+
 class NotParked(DomainError):
     def __init__(self) -> None:
         super().__init__("This event is not parked any more. Look at what became of it.")
@@ -138,7 +143,7 @@ def replay(session: Session, *, event_id: int, actor: Actor | None = None) -> No
 
 
 def park(session: Session, *, event_id: int, actor: Actor, reason: str) -> None:
-    """Put an event aside that has not been applied, with the reason. Raises `NotFound`."""
+    """Put an event aside that has not been applied, with the reason. Raises `NothingToPark`."""
     row = session.scalar(
         update(WebhookEvent)
         .where(WebhookEvent.id == _within(event_id), WebhookEvent.state != "applied")
@@ -146,7 +151,7 @@ def park(session: Session, *, event_id: int, actor: Actor, reason: str) -> None:
         .returning(WebhookEvent.id)
     )
     if row is None:
-        raise NotFound
+        raise NothingToPark
     audit.record(session, actor, action="webhook.parked", kind="webhook", id=event_id, reason=reason)
 
 

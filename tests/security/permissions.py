@@ -233,6 +233,7 @@ FRESH = {
     "POST /admin/payments/suspense/<int:stray_id>",
     "POST /admin/reconciliation/<int:run_id>/sign-off",
     "POST /admin/reconciliation/differences/<int:difference_id>/explanation",
+    "POST /admin/webhooks/<int:event_id>/settlement",
     "GET /admin/reconciliation/differences/<int:difference_id>/posting",
     "POST /admin/reconciliation/differences/<int:difference_id>/posting",
     "GET /admin/payments/suspense/<int:stray_id>/return",

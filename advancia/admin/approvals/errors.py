@@ -13,8 +13,8 @@ class AlreadyAsked(DomainError):
 class NeedsSecondPerson(DomainError):
     """It is too much for one person alone."""
 
-    def __init__(self) -> None:
-        super().__init__("This is a large amount, so a second person has to approve it.")
+    def __init__(self, words: str = "This is a large amount, so a second person has to approve it.") -> None:
+        super().__init__(words)
 
 
 class OwnApproval(DomainError):

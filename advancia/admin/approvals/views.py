@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from advancia.admin.approvals import matters, queries, services
@@ -12,15 +13,15 @@ from advancia.admin.approvals.errors import AlreadyDecided
 from advancia.admin.approvals.forms import ApprovalFilters
 from advancia.admin.approvals.matters import Matter
 from advancia.admin.approvals.services import Decision
+from advancia.admin.carrying_out import carry_out
 from advancia.admin.forms import ReasonForm
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
-from advancia.core.db import Session, db, in_unit_of_work
-from advancia.core.errors import DomainError
+from advancia.core.db import Session, db
 from advancia.core.permissions import Permission
 from advancia.web.access import confirmed, current_actor, deny, may, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
-from advancia.web.htmx import render, see_other
+from advancia.web.htmx import render
 
 bp = Blueprint("approvals", __name__, url_prefix="/approvals")
 
@@ -69,27 +70,23 @@ def withdraw(approval_id: UUID) -> ResponseReturnValue:
 
 
 def _decided(approval_id: UUID, decision: Decision) -> ResponseReturnValue:
-    matter, form = _decidable(approval_id), ReasonForm()
-    if not form.validate_on_submit():
-        return _page(form, approval_id, status=422)
-    actor, words = current_actor(), entered(form.reason)
+    matter, form, actor = _decidable(approval_id), ReasonForm(), current_actor()
 
     def decide(session: Session) -> None:
+        terms: dict[str, Any] = {"actor": actor, "approval_id": approval_id, "words": entered(form.reason)}
         if decision is Decision.GRANTED:
-            matter.grant(session, actor=actor, approval_id=approval_id, words=words)
+            matter.grant(session, **terms)
         else:
-            services.decide(session, actor=actor, approval_id=approval_id, decision=decision, words=words)
+            services.decide(session, decision=decision, **terms)
 
-    try:
-        in_unit_of_work(decide)
-    except AlreadyDecided as late:
-        flash(str(late), "info")
-        return see_other(url_for(".show", approval_id=approval_id))
-    except DomainError as refusal:
-        form.refuse(form.reason, str(refusal))
-        return _page(form, approval_id, status=422)
-    flash(f"{decision.capitalize()}.", "success")
-    return see_other(url_for(".show", approval_id=approval_id))
+    return carry_out(
+        form,
+        decide,
+        page=lambda: _page(form, approval_id, status=422),
+        then=url_for(".show", approval_id=approval_id),
+        said=f"{decision.capitalize()}.",
+        late=(AlreadyDecided,),
+    )
 
 
 def _decidable(approval_id: UUID) -> Matter:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from advancia import audit
 from advancia.admin import parties
+from advancia.admin.carrying_out import carry_out
 from advancia.admin.customers import acts, queries
 from advancia.admin.customers.acts import Act
 from advancia.admin.customers.forms import CustomerFilters
 from advancia.admin.forms import ReasonForm
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
-from advancia.core.db import db, unit_of_work
-from advancia.core.errors import DomainError
+from advancia.core.db import db
 from advancia.core.permissions import Permission
 from advancia.identity.factors.queries import factors_of
 from advancia.identity.recovery import factor_reset as resets
@@ -21,7 +21,7 @@ from advancia.ledger import staff_queries
 from advancia.web.access import confirmed, current_actor, may, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
-from advancia.web.htmx import render, see_other
+from advancia.web.htmx import render
 
 bp = Blueprint("customers", __name__, url_prefix="/customers")
 
@@ -128,18 +128,14 @@ def begin_factor_reset(user_id: int) -> ResponseReturnValue:
 
 def _carry_out(user_id: int, act: Act) -> ResponseReturnValue:
     """Do it if a reason is given, and show the customer's page with the sentence that says what was done."""
-    form = ReasonForm()
+    form, actor = ReasonForm(), current_actor()
     queries.customer(db.session(), user_id)
-    if not form.validate_on_submit():
-        return _act_page(form, user_id, act, status=422)
-    try:
-        with unit_of_work() as session:
-            done = act.deed(session, current_actor(), user_id, entered(form.reason))
-    except DomainError as refusal:
-        form.refuse(form.reason, str(refusal))
-        return _act_page(form, user_id, act, status=422)
-    flash(done, "success")
-    return see_other(url_for(".show", user_id=user_id))
+    return carry_out(
+        form,
+        lambda session: act.deed(session, actor, user_id, entered(form.reason)),
+        page=lambda: _act_page(form, user_id, act, status=422),
+        then=url_for(".show", user_id=user_id),
+    )
 
 
 def _act_page(form: ReasonForm, user_id: int, act: Act, status: int = 200) -> ResponseReturnValue:

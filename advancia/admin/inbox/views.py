@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from flask import Blueprint, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
+from advancia.admin.carrying_out import carry_out
 from advancia.admin.forms import ReasonForm
 from advancia.admin.inbox.forms import InboxFilters
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
 from advancia.core.db import db, unit_of_work
-from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
@@ -58,17 +59,7 @@ def replay(event_id: int) -> ResponseReturnValue:
 @staff_required(Permission.REPLAY_WEBHOOKS)
 @checked_by_its_form
 def park(event_id: int) -> ResponseReturnValue:
-    form = ReasonForm()
-    if not form.validate_on_submit():
-        return _page(form, event_id, status=422)
-    try:
-        with unit_of_work() as session:
-            services.park(session, event_id=event_id, actor=current_actor(), reason=entered(form.reason))
-    except DomainError:
-        form.refuse(form.reason, "It has been applied, so there is nothing to put aside.")
-        return _page(form, event_id, status=422)
-    flash("Parked.", "success")
-    return see_other(url_for(".show", event_id=event_id))
+    return _with_reason(event_id, services.park, said="Parked.")
 
 
 @bp.post("/<int:event_id>/settlement")
@@ -76,17 +67,18 @@ def park(event_id: int) -> ResponseReturnValue:
 @confirmed
 @checked_by_its_form
 def settle(event_id: int) -> ResponseReturnValue:
-    form = ReasonForm()
-    if not form.validate_on_submit():
-        return _page(form, event_id, status=422)
-    try:
-        with unit_of_work() as session:
-            services.close(session, event_id=event_id, actor=current_actor(), reason=entered(form.reason))
-    except DomainError as refusal:
-        form.refuse(form.reason, str(refusal))
-        return _page(form, event_id, status=422)
-    flash("Settled.", "success")
-    return see_other(url_for(".show", event_id=event_id))
+    return _with_reason(event_id, services.close, said="Settled.")
+
+
+def _with_reason(event_id: int, deed: Callable[..., None], *, said: str) -> ResponseReturnValue:
+    form, actor = ReasonForm(), current_actor()
+    return carry_out(
+        form,
+        lambda session: deed(session, event_id=event_id, actor=actor, reason=entered(form.reason)),
+        page=lambda: _page(form, event_id, status=422),
+        then=url_for(".show", event_id=event_id),
+        said=said,
+    )
 
 
 def _page(form: ReasonForm, event_id: int, status: int = 200) -> ResponseReturnValue:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from wtforms import BooleanField, SelectField, StringField, ValidationError
+from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
-from advancia.admin.forms import ReasonForm
+from advancia.admin.forms import DebtForm, ReasonForm
 from advancia.admin.lists import PROVIDERS, Filters
 from advancia.core import coin_addresses
+from advancia.core.errors import DomainError
 from advancia.core.money import Asset, Money
+from advancia.ledger import InsufficientFunds
 from advancia.web.forms import AmountField, RequestIdField, cleaned, options
 
 LONGEST = 254
@@ -63,9 +65,8 @@ class StrayFilters(Filters):
     )
 
 
-class RefundForm(ReasonForm):
+class RefundForm(DebtForm):
     amount = AmountField("Amount")
-    allow_debt = BooleanField("Book what is missing as a debt of the customer")
     request_id = RequestIdField()
 
     def __init__(self, of_asset: Asset, *, amount: str | None = None) -> None:
@@ -74,6 +75,12 @@ class RefundForm(ReasonForm):
 
     def validate_amount(self, field: AmountField) -> None:
         field.read(self._asset)
+
+    def tell(self, refusal: DomainError) -> None:
+        if isinstance(refusal, InsufficientFunds):
+            super().tell(refusal)
+        else:
+            self.refuse(self.amount, str(refusal))
 
     @property
     def money(self) -> Money:
@@ -106,8 +113,8 @@ class CoinForm(ReasonForm):
             raise ValidationError(str(refusal)) from None
 
 
-class CoinRefundForm(CoinForm):
-    allow_debt = BooleanField("Book what is missing as a debt of the customer")
+class CoinRefundForm(CoinForm, DebtForm):
+    pass
 
 
 class ReturnForm(ReasonForm):
@@ -121,3 +128,6 @@ class CreditForm(ReasonForm):
         description="Whose money it is: email, @handle or id.",
         validators=[DataRequired("Say whose it is"), Length(max=LONGEST)],
     )
+
+    def tell(self, refusal: DomainError) -> None:
+        self.refuse(self.who, str(refusal))

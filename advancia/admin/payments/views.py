@@ -9,7 +9,7 @@ from flask import Blueprint, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from advancia import audit
-from advancia.admin.approvals.errors import NeedsSecondPerson
+from advancia.admin.carrying_out import carry_out
 from advancia.admin.customers import queries as customers
 from advancia.admin.lists import PAGE_SIZE, Filters, before_here, listed
 from advancia.admin.payments import queries, second_person
@@ -23,11 +23,10 @@ from advancia.admin.payments.forms import (
     ReturnForm,
     StrayFilters,
 )
-from advancia.core.db import db, in_unit_of_work, unit_of_work
-from advancia.core.errors import DomainError
+from advancia.core.db import Session, db, unit_of_work
+from advancia.core.errors import NotFound
 from advancia.core.large_amounts import LARGEST_WITHOUT
 from advancia.core.permissions import Permission
-from advancia.ledger import InsufficientFunds
 from advancia.payments.queries import STATE_WORDS
 from advancia.payments.refunds import booking
 from advancia.payments.strays import services as strays
@@ -84,44 +83,33 @@ def refund(deposit_id: UUID) -> ResponseReturnValue:
 @checked_by_its_form
 def create_refund(deposit_id: UUID) -> ResponseReturnValue:
     deposit = queries.deposit(db.session(), deposit_id)
-    form = _refund_form(deposit)
-    if not form.validate_on_submit():
-        return _refund_page(form, deposit, status=422)
-    db.session.rollback()
-    try:
-        return _refunded(form, deposit)
-    except InsufficientFunds as refusal:
-        form.refuse(form.allow_debt, f"{refusal} Book the rest as their debt, or refund less.")
-    except DomainError as refusal:
-        form.refuse(form.reason if deposit.is_crypto else form.amount, str(refusal))
-    return _refund_page(form, queries.deposit(db.session(), deposit_id), status=422)
+    form, actor = _refund_form(deposit), current_actor()
+
+    def wish() -> dict[str, Any]:
+        is_whole = isinstance(form, CoinRefundForm)
+        return {
+            "actor": actor,
+            "deposit_id": deposit_id,
+            "amount": (deposit.row.credited or deposit.refundable) if is_whole else form.money,
+            "address": entered(form.address) if is_whole else None,
+            "reason": entered(form.reason),
+            "allow_debt": form.allow_debt.data,
+        }
+
+    return carry_out(
+        form,
+        lambda session: second_person.refund(session, request_id=form.request_id.uuid, **wish()),
+        ask=lambda session: second_person.ask_for_refund(session, **wish()),
+        page=lambda: _refund_page(form, queries.deposit(db.session(), deposit_id), status=422),
+        then=url_for(".show", deposit_id=deposit_id),
+        said="Asked for. It is on its way to the provider.",
+    )
 
 
 def _refund_form(deposit: queries.DepositDetail) -> RefundForm | CoinRefundForm:
     if deposit.is_crypto:
         return CoinRefundForm(deposit.network_of_refund)
     return RefundForm(deposit.row.amount.asset, amount=deposit.refundable.plain)
-
-
-def _refunded(form: RefundForm | CoinRefundForm, deposit: queries.DepositDetail) -> ResponseReturnValue:
-    wish: dict[str, Any] = {
-        "actor": current_actor(),
-        "deposit_id": deposit.row.id,
-        "amount": (deposit.row.credited or deposit.refundable)
-        if isinstance(form, CoinRefundForm)
-        else form.money,
-        "address": entered(form.address) if isinstance(form, CoinRefundForm) else None,
-        "reason": entered(form.reason),
-        "allow_debt": form.allow_debt.data,
-    }
-    try:
-        in_unit_of_work(
-            lambda session: second_person.refund(session, request_id=form.request_id.uuid, **wish)
-        )
-    except NeedsSecondPerson:
-        return _asked(in_unit_of_work(lambda session: second_person.ask_for_refund(session, **wish)))
-    flash("Asked for. It is on its way to the provider.", "success")
-    return see_other(url_for(".show", deposit_id=deposit.row.id))
 
 
 @bp.post("/<uuid:deposit_id>/resend")
@@ -175,19 +163,22 @@ def stray(stray_id: int) -> ResponseReturnValue:
 @confirmed
 @checked_by_its_form
 def credit_stray(stray_id: int) -> ResponseReturnValue:
-    form, detail = CreditForm(), queries.stray_detail(db.session(), stray_id)
-    if not form.validate_on_submit():
-        return _stray_page(form, detail, status=422)
-    user_id = customers.id_of(db.session(), entered(form.who))
-    if user_id is None:
-        form.refuse(form.who, "There is no such customer.")
-        return _stray_page(form, detail, status=422)
-    db.session.rollback()
-    try:
-        return _credited(form, stray_id, user_id)
-    except DomainError as refusal:
-        form.refuse(form.who, str(refusal))
-    return _stray_page(form, queries.stray_detail(db.session(), stray_id), status=422)
+    form, actor = CreditForm(), current_actor()
+
+    def wish(session: Session) -> dict[str, Any]:
+        user_id = customers.id_of(session, entered(form.who))
+        if user_id is None:
+            raise NotFound("There is no such customer.")
+        return {"actor": actor, "stray_id": stray_id, "user_id": user_id, "reason": entered(form.reason)}
+
+    return carry_out(
+        form,
+        lambda session: second_person.credit(session, **wish(session)),
+        ask=lambda session: second_person.ask_for_credit(session, **wish(session)),
+        page=lambda: _stray_page(form, queries.stray_detail(db.session(), stray_id), status=422),
+        then=url_for(".stray", stray_id=stray_id),
+        said="Credited.",
+    )
 
 
 @bp.get("/suspense/<int:stray_id>/return")
@@ -203,57 +194,24 @@ def return_stray(stray_id: int) -> ResponseReturnValue:
 @confirmed
 @checked_by_its_form
 def create_return(stray_id: int) -> ResponseReturnValue:
-    detail = queries.stray_detail(db.session(), stray_id)
-    form = _return_form(detail)
-    if not form.validate_on_submit():
-        return _return_page(form, detail, status=422)
-    db.session.rollback()
-    try:
-        return _sent_back(form, stray_id)
-    except DomainError as refusal:
-        form.refuse(form.reason, str(refusal))
-    return _return_page(form, queries.stray_detail(db.session(), stray_id), status=422)
+    form, actor = _return_form(queries.stray_detail(db.session(), stray_id)), current_actor()
 
+    def wish() -> dict[str, Any]:
+        address = entered(form.address) if isinstance(form, CoinForm) else None
+        return {"actor": actor, "stray_id": stray_id, "reason": entered(form.reason), "address": address}
 
-def _credited(form: CreditForm, stray_id: int, user_id: int) -> ResponseReturnValue:
-    wish: dict[str, Any] = {
-        "actor": current_actor(),
-        "stray_id": stray_id,
-        "user_id": user_id,
-        "reason": entered(form.reason),
-    }
-    try:
-        in_unit_of_work(lambda session: second_person.credit(session, **wish))
-    except NeedsSecondPerson:
-        return _asked(in_unit_of_work(lambda session: second_person.ask_for_credit(session, **wish)))
-    flash("Credited.", "success")
-    return see_other(url_for(".stray", stray_id=stray_id))
+    return carry_out(
+        form,
+        lambda session: second_person.send_back(session, request_id=form.request_id.uuid, **wish()),
+        ask=lambda session: second_person.ask_to_send_back(session, **wish()),
+        page=lambda: _return_page(form, queries.stray_detail(db.session(), stray_id), status=422),
+        then=url_for(".stray", stray_id=stray_id),
+        said="Sent. It is on its way to the provider.",
+    )
 
 
 def _return_form(detail: queries.StrayDetail) -> ReturnForm | CoinForm:
     return CoinForm(detail.network) if detail.is_crypto else ReturnForm()
-
-
-def _sent_back(form: ReturnForm | CoinForm, stray_id: int) -> ResponseReturnValue:
-    wish: dict[str, Any] = {
-        "actor": current_actor(),
-        "stray_id": stray_id,
-        "reason": entered(form.reason),
-        "address": entered(form.address) if isinstance(form, CoinForm) else None,
-    }
-    try:
-        in_unit_of_work(
-            lambda session: second_person.send_back(session, request_id=form.request_id.uuid, **wish)
-        )
-    except NeedsSecondPerson:
-        return _asked(in_unit_of_work(lambda session: second_person.ask_to_send_back(session, **wish)))
-    flash("Sent. It is on its way to the provider.", "success")
-    return see_other(url_for(".stray", stray_id=stray_id))
-
-
-def _asked(approval_id: UUID) -> ResponseReturnValue:
-    flash("Asked. It is a large amount, so it is done once a second person approves it.", "success")
-    return see_other(url_for("admin.approvals.show", approval_id=approval_id))
 
 
 def _refund_page(

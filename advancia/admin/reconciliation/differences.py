@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from flask import Blueprint, flash, request, url_for
+from flask import Blueprint, request, url_for
 from flask.typing import ResponseReturnValue
 
 from advancia import audit
-from advancia.admin.forms import ReasonForm
+from advancia.admin.carrying_out import carry_out
+from advancia.admin.forms import ReasonForm, StaffForm
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
 from advancia.admin.reconciliation.forms import (
     AccountsForm,
@@ -17,8 +18,7 @@ from advancia.admin.reconciliation.forms import (
     DifferenceFilters,
 )
 from advancia.admin.reconciliation.links import links_of
-from advancia.core.db import Session, db, in_unit_of_work
-from advancia.core.errors import DomainError
+from advancia.core.db import Session, db
 from advancia.core.permissions import Permission
 from advancia.reconciliation import corrections, deciding, queries
 from advancia.reconciliation.corrections import Correction
@@ -29,7 +29,7 @@ from advancia.reconciliation.shown import DifferenceRow, Wanted, money_of
 from advancia.web.access import confirmed, current_actor, may, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
-from advancia.web.htmx import render, see_other
+from advancia.web.htmx import render
 
 bp = Blueprint("differences", __name__, url_prefix="/differences")
 
@@ -72,17 +72,16 @@ def show(difference_id: int) -> ResponseReturnValue:
 def assign(difference_id: int) -> ResponseReturnValue:
     form = AssignmentForm(queries.colleagues(db.session()))
     row = queries.difference(db.session(), difference_id)
-    if not form.validate_on_submit():
-        return _page(row, ReasonForm(), assignment=form, status=422)
-    actor, user_id = current_actor(), form.chosen
-    refusal = _carried_out(
-        lambda session: deciding.assign(session, actor=actor, difference_id=row.id, user_id=user_id),
-        said="Assigned." if user_id else "Nobody looks after it now.",
+    actor = current_actor()
+    return _carried_out(
+        form,
+        lambda session: deciding.assign(
+            session, actor=actor, difference_id=difference_id, user_id=form.chosen
+        ),
+        page=lambda: _page(row, ReasonForm(), assignment=form, status=422),
+        difference_id=difference_id,
+        said="Noted who looks after it.",
     )
-    if refusal:
-        form.refuse(form.user_id, refusal)
-        return _page(row, ReasonForm(), assignment=form, status=422)
-    return see_other(url_for(".show", difference_id=difference_id))
 
 
 @bp.post("/<int:difference_id>/explanation")
@@ -90,19 +89,17 @@ def assign(difference_id: int) -> ResponseReturnValue:
 @confirmed
 @checked_by_its_form
 def explain(difference_id: int) -> ResponseReturnValue:
-    form = ReasonForm()
+    form, actor = ReasonForm(), current_actor()
     row = queries.difference(db.session(), difference_id)
-    if not form.validate_on_submit():
-        return _page(row, form, status=422)
-    actor, reason = current_actor(), entered(form.reason)
-    refusal = _carried_out(
-        lambda session: deciding.explain(session, actor=actor, difference_id=row.id, reason=reason),
+    return _carried_out(
+        form,
+        lambda session: deciding.explain(
+            session, actor=actor, difference_id=difference_id, reason=entered(form.reason)
+        ),
+        page=lambda: _page(row, form, status=422),
+        difference_id=difference_id,
         said="Resolved.",
     )
-    if refusal:
-        form.refuse(form.reason, refusal)
-        return _page(row, form, status=422)
-    return see_other(url_for(".show", difference_id=difference_id))
 
 
 @bp.get("/<int:difference_id>/posting")
@@ -126,33 +123,36 @@ def preview(difference_id: int) -> ResponseReturnValue:
 def post(difference_id: int) -> ResponseReturnValue:
     row = queries.difference(db.session(), difference_id)
     form = CorrectionForm(corrections.purposes(db.session()))
-    if not form.validate_on_submit():
-        return _corrected(row, form, status=422)
-    actor, reason = current_actor(), entered(form.reason)
-    refusal = _carried_out(
-        lambda session: deciding.post(
-            session, actor=actor, difference_id=row.id, correction=_asked_for(row, form), reason=reason
-        ),
+    actor = current_actor()
+
+    def put_right(session: Session) -> object:
+        return deciding.post(
+            session,
+            actor=actor,
+            difference_id=difference_id,
+            correction=_asked_for(row, form),
+            reason=entered(form.reason),
+        )
+
+    return _carried_out(
+        form,
+        put_right,
+        page=lambda: _corrected(row, form, status=422),
+        difference_id=difference_id,
         said="Posted, and resolved.",
     )
-    if refusal:
-        form.refuse(form.reason, refusal)
-        return _corrected(row, form, status=422)
-    return see_other(url_for(".show", difference_id=difference_id))
 
 
-def _carried_out(action: Callable[[Session], object], *, said: str) -> str:
-    """Do it and say so, or that somebody else was quicker; give the refusal for the form, if there is one."""
-    db.session.rollback()
-    try:
-        in_unit_of_work(action)
-    except AlreadyClosed as late:
-        flash(str(late), "info")
-    except DomainError as refusal:
-        return str(refusal)
-    else:
-        flash(said, "success")
-    return ""
+def _carried_out(
+    form: StaffForm,
+    deed: Callable[[Session], object],
+    *,
+    page: Callable[[], ResponseReturnValue],
+    difference_id: int,
+    said: str,
+) -> ResponseReturnValue:
+    here = url_for(".show", difference_id=difference_id)
+    return carry_out(form, deed, page=page, then=here, said=said, late=(AlreadyClosed,))
 
 
 def _asked_for(row: DifferenceRow, form: CorrectionForm) -> Correction:

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 from wtforms import SelectField, TextAreaField
 from wtforms.validators import Length
 
-from advancia.admin.forms import LONGEST_REASON, ReasonForm, on_one_line
+from advancia.admin.forms import LONGEST_REASON, ReasonForm, StaffForm, on_one_line
 from advancia.admin.lists import PROVIDERS, Filters
 from advancia.admin.parties import house_words
-from advancia.reconciliation import inside, matching
+from advancia.core.errors import DomainError
+from advancia.reconciliation import found, inside
 from advancia.reconciliation.shown import KIND_WORDS, Colleague
-from advancia.web.forms import Form, options
+from advancia.web.forms import options
 
 NOBODY = ""
 # Some checks of both sides have one name; what differs is told apart by the side.
 CHECKS = {
     name: name.replace("_", " ").capitalize()
-    for name in sorted({*inside.WORDS, *matching.CHECKS.values(), matching.BALANCE})
+    for name in sorted({*inside.WORDS, *found.CHECKS.values(), found.BALANCE})
 }
 
 
@@ -60,7 +61,7 @@ class DifferenceFilters(Filters):
     check = SelectField("Check", default="", choices=options(("", "All"), *CHECKS.items()))
 
 
-class AssignmentForm(Form):
+class AssignmentForm(StaffForm):
     """Who looks after a difference."""
 
     user_id = SelectField("Looked after by", default=NOBODY)
@@ -73,6 +74,9 @@ class AssignmentForm(Form):
     @property
     def chosen(self) -> int | None:
         return int(self.user_id.data) if self.user_id.data else None
+
+    def tell(self, refusal: DomainError) -> None:
+        self.refuse(self.user_id, str(refusal))
 
 
 class AccountsForm(Filters):
@@ -99,10 +103,13 @@ class CorrectionForm(ReasonForm):
         self.source.choices = self.destination.choices = accounts
 
 
-class SignOffForm(Form):
+class SignOffForm(StaffForm):
     note = TextAreaField(
         "Note",
         filters=[on_one_line],
         description="Needed when something is still open: why the run can be signed off all the same.",
         validators=[Length(max=LONGEST_REASON, message=f"Use at most {LONGEST_REASON} characters")],
     )
+
+    def tell(self, refusal: DomainError) -> None:
+        self.refuse(self.note, str(refusal))

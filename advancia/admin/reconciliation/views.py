@@ -8,11 +8,11 @@ from flask import Blueprint, Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from advancia.admin import sheets
+from advancia.admin.carrying_out import carry_out
 from advancia.admin.lists import PAGE_SIZE, Listing, before_here, listed
 from advancia.admin.reconciliation import differences
 from advancia.admin.reconciliation.forms import DifferenceFilters, RunFilters, SignOffForm
 from advancia.core.db import db, in_unit_of_work
-from advancia.core.errors import DomainError
 from advancia.core.permissions import Permission
 from advancia.reconciliation import deciding, keeping, queries, runs
 from advancia.reconciliation.errors import AlreadyRunning, AlreadySignedOff
@@ -87,21 +87,15 @@ def file(run_id: int) -> ResponseReturnValue:
 @confirmed
 @checked_by_its_form
 def sign_off(run_id: int) -> ResponseReturnValue:
-    form = SignOffForm()
-    if not form.validate_on_submit():
-        return _page(queries.run(db.session(), run_id), form, status=422)
-    actor, note = current_actor(), entered(form.note)
-    db.session.rollback()
-    try:
-        in_unit_of_work(lambda session: deciding.sign_off(session, actor=actor, run_id=run_id, note=note))
-    except AlreadySignedOff as late:
-        flash(str(late), "info")
-    except DomainError as refusal:
-        form.refuse(form.note, str(refusal))
-        return _page(queries.run(db.session(), run_id), form, status=422)
-    else:
-        flash("Signed off.", "success")
-    return see_other(url_for(".show", run_id=run_id))
+    form, actor = SignOffForm(), current_actor()
+    return carry_out(
+        form,
+        lambda session: deciding.sign_off(session, actor=actor, run_id=run_id, note=entered(form.note)),
+        page=lambda: _page(queries.run(db.session(), run_id), form, status=422),
+        then=url_for(".show", run_id=run_id),
+        said="Signed off.",
+        late=(AlreadySignedOff,),
+    )
 
 
 def _cells(row: DifferenceRow) -> list[object]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from advancia.admin.approvals.errors import NeedsSecondPerson
 from advancia.core.errors import DomainError
 
 
-class NeedsApproval(DomainError):
+class NeedsApproval(NeedsSecondPerson):
     """It is too old for one person alone."""
 
     def __init__(self) -> None:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from wtforms import BooleanField
-
-from advancia.admin.forms import ReasonForm
+from advancia.admin.forms import DebtForm
 from advancia.web.forms import RequestIdField
 
 
-class RollbackForm(ReasonForm):
-    allow_debt = BooleanField("Book what is missing as a debt of the customer")
+class RollbackForm(DebtForm):
+    or_a_debt = "A part of the money was spent meanwhile. Book it as a debt, or leave it."
     request_id = RequestIdField()

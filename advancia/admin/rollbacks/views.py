@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, flash, url_for
+from typing import Any
+
+from flask import Blueprint, url_for
 from flask.typing import ResponseReturnValue
 
+from advancia.admin.carrying_out import carry_out
 from advancia.admin.rollbacks import queries, services
-from advancia.admin.rollbacks.errors import NeedsApproval
 from advancia.admin.rollbacks.forms import RollbackForm
-from advancia.core.db import db, in_unit_of_work, unit_of_work
-from advancia.core.errors import DomainError
+from advancia.core.db import db
 from advancia.core.permissions import Permission
-from advancia.ledger import InsufficientFunds
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
-from advancia.web.htmx import render, see_other
+from advancia.web.htmx import render
 
 bp = Blueprint("rollbacks", __name__, url_prefix="/transactions/<int:txn_id>/rollback")
 
@@ -32,53 +32,24 @@ def preview(txn_id: int) -> ResponseReturnValue:
 @confirmed
 @checked_by_its_form
 def create(txn_id: int) -> ResponseReturnValue:
-    form = RollbackForm()
-    if not form.validate_on_submit():
-        return _page(form, txn_id, status=422)
-    try:
-        return _rolled_back(form, txn_id)
-    except NeedsApproval:
-        return _asked(form, txn_id)
-    except InsufficientFunds:
-        form.refuse(
-            form.allow_debt, "A part of the money was spent meanwhile. Book it as a debt, or leave it."
-        )
-    except DomainError as refusal:
-        form.refuse(form.reason, str(refusal))
-    return _page(form, txn_id, status=422)
+    form, actor = RollbackForm(), current_actor()
 
+    def wish() -> dict[str, Any]:
+        return {
+            "actor": actor,
+            "txn_id": txn_id,
+            "reason": entered(form.reason),
+            "allow_debt": form.allow_debt.data,
+        }
 
-def _rolled_back(form: RollbackForm, txn_id: int) -> ResponseReturnValue:
-    actor = current_actor()
-    rollback_id = in_unit_of_work(
-        lambda session: services.roll_back(
-            session,
-            actor=actor,
-            txn_id=txn_id,
-            reason=entered(form.reason),
-            allow_debt=form.allow_debt.data,
-            request_id=form.request_id.uuid,
-        )
+    return carry_out(
+        form,
+        lambda session: services.roll_back(session, **wish(), request_id=form.request_id.uuid),
+        ask=lambda session: services.ask(session, **wish()),
+        page=lambda: _page(form, txn_id, status=422),
+        then=lambda rollback_id: url_for("admin.transactions.show", txn_id=rollback_id),
+        said="Rolled back. The customers get a mail.",
     )
-    flash("Rolled back. The customers get a mail.", "success")
-    return see_other(url_for("admin.transactions.show", txn_id=rollback_id))
-
-
-def _asked(form: RollbackForm, txn_id: int) -> ResponseReturnValue:
-    try:
-        with unit_of_work() as session:
-            approval_id = services.ask(
-                session,
-                actor=current_actor(),
-                txn_id=txn_id,
-                reason=entered(form.reason),
-                allow_debt=form.allow_debt.data,
-            )
-    except DomainError as refusal:
-        form.refuse(form.reason, str(refusal))
-        return _page(form, txn_id, status=422)
-    flash("Asked. It is done once a second person approves it.", "success")
-    return see_other(url_for("admin.approvals.show", approval_id=approval_id))
 
 
 def _page(form: RollbackForm, txn_id: int, status: int = 200) -> ResponseReturnValue:
