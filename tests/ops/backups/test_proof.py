@@ -27,7 +27,7 @@ from advancia.ops.backups import scratch as places
 from advancia.ops.backups.errors import NoSuchBackup
 from advancia.ops.backups.models import Backup, BackupProof
 from advancia.ops.backups.proof import BROKE_OFF, ProofRunning
-from tests.support.saved import OWNER, Saved, save, saved
+from tests.support.backups import OWNER, Saved, save, saved
 from tests.support.work import work_off
 
 

@@ -20,10 +20,10 @@ from advancia.core.db import db, in_unit_of_work
 from advancia.core.money import Money
 from advancia.ledger import seals
 from bench.ledger.books import LEGS_EACH, LOAD
+from tests.support.backups import save, saved
 from tests.support.books import Books
 from tests.support.pages import OverHttp, Page, sign_in
 from tests.support.people import new_customer
-from tests.support.saved import save, saved
 from tests.support.servers import Product, eventually
 
 pytestmark = pytest.mark.slow

@@ -28,12 +28,12 @@ from advancia.ops.backups import letters
 from advancia.ops.backups import replacing as replacing_by
 from advancia.ops.backups.models import Backup, BackupProof, ProofState, State, Why
 from tests.ops.backups.test_proof import signed_anew
+from tests.support.backups import Saved, save
 from tests.support.books import Books
 from tests.support.cut import CutLine
 from tests.support.factors import code, enrol_totp
 from tests.support.pages import InProcess, Page, adopt_session, sign_in
 from tests.support.people import new_customer, new_staff
-from tests.support.saved import Saved, save
 from tests.support.servers import eventually
 from tests.support.work import work_off
 from worker import schedule
