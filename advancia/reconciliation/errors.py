@@ -58,3 +58,15 @@ class NothingToPost(DomainError):
 class SameAccount(DomainError):
     def __init__(self) -> None:
         super().__init__("Choose two different accounts.")
+
+
+class AlreadySentOn(DomainError):
+    def __init__(self) -> None:
+        super().__init__("Nothing of this difference lies in suspense any more. Look at what became of it.")
+
+
+class OwnCorrection(DomainError):
+    def __init__(self) -> None:
+        super().__init__(
+            "You put it into suspense yourself, and it is a large amount, so somebody else has to send it on."
+        )

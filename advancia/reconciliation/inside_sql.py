@@ -267,7 +267,7 @@ SUSPENSE_COMPARED = """
     ) assets
 """
 # In suspense lie the payments that are open, those whose credit was rolled back (less what went back to the payer after
-# that), and what a difference with a provider was put right by.
+# that), and what a difference with a provider was put right by, less what of that was sent on.
 SUSPENSE = f"""
     with legs as (
         select t.id, t.reference, t.reverses_id, e.asset, e.amount
@@ -284,8 +284,9 @@ SUSPENSE = f"""
     ), corrected as (
         select t.id from ledger.txn t
         where t.reference >= 'reconciliation:' and t.reference < 'reconciliation;'
-          and exists (select from ledger.entry e join ledger.account a on a.id = e.account_id
-                      where e.txn_id = t.id and a.holder = 0 and a.purpose like 'clearing.%')
+          and (split_part(t.reference, ':', 3) = 'onward'
+               or exists (select from ledger.entry e join ledger.account a on a.id = e.account_id
+                      where e.txn_id = t.id and a.holder = 0 and a.purpose like 'clearing.%'))
     ), explained as (
         select asset, amount - taken as amount from stray_payment where state = 'open' and amount is not null
         union all

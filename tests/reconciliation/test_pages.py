@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
 
 import pytest
 from sqlalchemy import text
 
 from advancia import ledger
-from advancia.core.db import db
-from advancia.reconciliation import cli, queries
+from advancia.core.db import db, in_unit_of_work
+from advancia.core.money import asset
+from advancia.reconciliation import cli, onward, queries
+from advancia.reconciliation.errors import AlreadySentOn
 from advancia.reconciliation.found import Kind, Side
 from advancia.reconciliation.shown import Wanted
 from tests.reconciliation import provider
@@ -222,6 +225,95 @@ def test_a_correction_is_previewed_as_its_legs_and_posted_once_for_a_reason(
     shown = finance.get(path)
     assert f"reconciliation:{row.id}" in shown.text
     assert reconcile(Provider(a_difference())).state == "matched"
+
+
+@pytest.fixture
+def corrected(finance, reconcile, the_difference):
+    """12.00, or as much as is said, that Sam has put into suspense to put a difference right: its row."""
+
+    def put(minor=1200):
+        reconcile(Provider(a_difference(their_amount=minor)))
+        path = f"{HERE}differences/{the_difference().id}/posting"
+        assert finance.submit(path, f"form[method=post][action='{path}']", reason="Case 20").status == 303
+        return the_difference()
+
+    return put
+
+
+def test_what_a_correction_put_into_suspense_waits_there_and_is_sent_on_once(
+    app, finance, corrected, reconcile
+):
+    row, bilal = corrected(), app.house.person()
+    path = f"{HERE}differences/{row.id}/onward"
+    listed = finance.get("/admin/payments/suspense")
+    assert "Case 20" in listed.text
+    assert listed.all(f"a[href='{HERE}differences/{row.id}']")
+    assert path in [link["href"] for link in listed.all("td.lead a")]
+    assert finance.get(f"{HERE}differences/{row.id}").all(f"a[href='{path}']")
+    opened = finance.get(path)
+
+    for typed, message in (
+        ({"to": "customer", "who": ""}, "Say whose it is"),
+        ({"to": "house", "who": str(bilal)}, "name no customer"),
+        ({"to": "customer", "who": "nobody@nowhere.example"}, "no such customer"),
+    ):
+        refused = finance.submit_form(opened, f"form[action='{path}']", reason="Case 21", **typed)
+        assert (refused.status, message in refused.text, "Case 21" in refused.text) == (422, True, True)
+    for _click in range(2):
+        sent = finance.submit_form(
+            opened, f"form[action='{path}']", to="customer", who=str(bilal), reason="Case 21"
+        )
+        assert (sent.status, sent.location) == (303, f"{HERE}differences/{row.id}")
+    with app.app_context():
+        assert ledger.balance(db.session(), ledger.available(bilal), asset("USD")).minor == 1200
+    assert "Case 20" not in finance.get("/admin/payments/suspense").text
+    assert "Nothing of this difference" in finance.get(path).text
+    assert reconcile(Provider()).state == "matched"
+
+
+def test_what_is_sent_on_to_the_house_and_rolled_back_waits_again(app, finance, corrected, reconcile):
+    row = corrected()
+    path, reference = f"{HERE}differences/{row.id}/onward", f"reconciliation:{row.id}:onward"
+    for number in ("", ":2"):
+        assert finance.submit(path, f"form[action='{path}']", to="house", reason="Case 22").status == 303
+        app.house.roll_back(f"{reference}{number}")
+        assert "Case 20" in finance.get("/admin/payments/suspense").text
+
+    assert reconcile(Provider()).state == "matched"
+
+
+def test_much_is_sent_on_by_another_person_than_put_it_there(app, finance, colleague, corrected):
+    row = corrected(200_000)
+    path = f"{HERE}differences/{row.id}/onward"
+    assert "somebody else has to send it on" in finance.get(path).text
+    typed = {"to": "house", "who": "", "reason": "Case 23"}
+    own = finance.post(path, typed, headers={"Origin": "http://localhost"})
+    assert (own.status, "somebody else has to send it on" in own.text) == (422, True)
+
+    assert (
+        colleague("admin").submit(path, f"form[action='{path}']", to="house", reason="Case 23").status == 303
+    )
+
+
+def test_two_who_send_it_on_at_once_send_it_once(app, corrected):
+    row, people = corrected(), [app.house.person() for _ in range(2)]
+    start = Barrier(2)
+
+    def send(user_id):
+        start.wait()
+        try:
+            with app.app_context():
+                in_unit_of_work(
+                    lambda session: onward.send_on(
+                        session, actor=app.staff[1], difference_id=row.id, user_id=user_id, reason="Case 24"
+                    )
+                )
+        except AlreadySentOn:
+            return "late"
+        return "sent"
+
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(send, people)) == ["late", "sent"]
 
 
 def test_a_forged_account_is_refused_and_nothing_is_posted(app, finance, reconcile, the_difference, posted):

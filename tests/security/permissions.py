@@ -176,6 +176,8 @@ MAY = {
         POST /admin/payments/suspense/<int:stray_id>
         GET /admin/payments/suspense/<int:stray_id>/return
         POST /admin/payments/suspense/<int:stray_id>/return
+        GET /admin/reconciliation/differences/<int:difference_id>/onward
+        POST /admin/reconciliation/differences/<int:difference_id>/onward
         GET /admin/health/
         GET /admin/clock/
         GET /admin/clock/<job>
@@ -233,6 +235,8 @@ FRESH = {
     "POST /admin/payments/suspense/<int:stray_id>",
     "POST /admin/reconciliation/<int:run_id>/sign-off",
     "POST /admin/reconciliation/differences/<int:difference_id>/explanation",
+    "GET /admin/reconciliation/differences/<int:difference_id>/onward",
+    "POST /admin/reconciliation/differences/<int:difference_id>/onward",
     "POST /admin/webhooks/<int:event_id>/settlement",
     "GET /admin/reconciliation/differences/<int:difference_id>/posting",
     "POST /admin/reconciliation/differences/<int:difference_id>/posting",

@@ -26,6 +26,7 @@ from advancia.payments.refunds import services as refunds
 from advancia.payments.refunds import suspense
 from advancia.payments.strays import services as strays_service
 from advancia.providers.cryptomus import NETWORKS
+from advancia.reconciliation import onward
 
 MICROSECONDS = 1_000_000
 LARGEST_ID = 2**63 - 1
@@ -246,10 +247,10 @@ def owner_of(session: Session, deposit_id: UUID | None) -> User | None:
 
 
 def waiting(session: Session) -> tuple[int, int]:
-    """How many payments lie in suspense, and how many disputes are open."""
+    """How many payments, and sums of corrections, lie in suspense, and how many disputes are open."""
     lying = session.scalar(select(func.count()).where(StrayPayment.state == "open")) or 0
     disputed = session.scalar(select(func.count()).where(Dispute.state.in_(("open", "inquiry")))) or 0
-    return lying, disputed
+    return lying + len(onward.waiting(session)), disputed
 
 
 def _deposits() -> Select[Deposit, str]:

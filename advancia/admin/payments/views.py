@@ -31,6 +31,7 @@ from advancia.payments.queries import STATE_WORDS
 from advancia.payments.refunds import booking
 from advancia.payments.strays import services as strays
 from advancia.providers.errors import ProviderError
+from advancia.reconciliation import onward
 from advancia.wallet.queries import PROVIDER_WORDS
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
@@ -148,7 +149,8 @@ def suspense() -> ResponseReturnValue:
     rows = queries.strays(db.session(), state=form.good("state"), before=before_here(), limit=PAGE_SIZE + 1)
     older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
     page, totals = listed(rows[:PAGE_SIZE], older=older, form=form), strays.in_suspense(db.session())
-    return _render("suspense", form=form, page=page, totals=list(totals.values()))
+    corrected = onward.waiting(db.session())
+    return _render("suspense", form=form, page=page, totals=list(totals.values()), corrected=corrected)
 
 
 @bp.get("/suspense/<int:stray_id>")

@@ -20,7 +20,7 @@ from advancia.admin.reconciliation.forms import (
 from advancia.admin.reconciliation.links import links_of
 from advancia.core.db import Session, db
 from advancia.core.permissions import Permission
-from advancia.reconciliation import corrections, deciding, queries
+from advancia.reconciliation import corrections, deciding, onward, queries
 from advancia.reconciliation.corrections import Correction
 from advancia.reconciliation.errors import AlreadyClosed
 from advancia.reconciliation.found import Side
@@ -208,6 +208,7 @@ def _page(
         money_of=money_of,
         correction=corrections.proposed(row),
         can_be_posted=corrections.amount_of(row) is not None,
+        lying=onward.of_difference(session, row.id) if row.posting else None,
         lines=audit.records_of(session, kind="difference", id=row.id, limit=SHOWN_LINES)
         if with_lines
         else [],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from wtforms import SelectField, TextAreaField
+from wtforms import SelectField, StringField, TextAreaField, ValidationError
 from wtforms.validators import Length
 
 from advancia.admin.forms import LONGEST_REASON, ReasonForm, StaffForm, on_one_line
@@ -13,9 +13,10 @@ from advancia.admin.parties import house_words
 from advancia.core.errors import DomainError
 from advancia.reconciliation import found, inside
 from advancia.reconciliation.shown import KIND_WORDS, Colleague
-from advancia.web.forms import options
+from advancia.web.forms import cleaned, options
 
 NOBODY = ""
+LONGEST_NAME = 254
 # Some checks of both sides have one name; what differs is told apart by the side.
 CHECKS = {
     name: name.replace("_", " ").capitalize()
@@ -101,6 +102,35 @@ class CorrectionForm(ReasonForm):
         super().__init__(data=chosen)
         accounts = options(*((each, house_words(each)) for each in purposes))
         self.source.choices = self.destination.choices = accounts
+
+
+class OnwardForm(ReasonForm):
+    """To whom money goes that a correction has put into suspense."""
+
+    to = SelectField(
+        "Whose it is",
+        default="customer",
+        choices=options(("customer", "A customer's"), ("house", "The house's: nobody can be found for it")),
+    )
+    who = StringField(
+        "Customer",
+        filters=[cleaned],
+        description="Email, @handle or id. Leave it empty where the house keeps it.",
+        validators=[Length(max=LONGEST_NAME)],
+    )
+
+    @property
+    def is_for_customer(self) -> bool:
+        return bool(self.to.data == "customer")
+
+    def validate_who(self, field: StringField) -> None:
+        if self.is_for_customer and not field.data:
+            raise ValidationError("Say whose it is")
+        if not self.is_for_customer and field.data:
+            raise ValidationError("The house keeps it, so name no customer")
+
+    def tell(self, refusal: DomainError) -> None:
+        self.refuse(self.who, str(refusal))
 
 
 class SignOffForm(StaffForm):

@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 from advancia.admin import sheets
 from advancia.admin.carrying_out import carry_out
 from advancia.admin.lists import PAGE_SIZE, Listing, before_here, listed
-from advancia.admin.reconciliation import differences
+from advancia.admin.reconciliation import differences, onward
 from advancia.admin.reconciliation.forms import DifferenceFilters, RunFilters, SignOffForm
 from advancia.core.db import db, in_unit_of_work
 from advancia.core.permissions import Permission
@@ -31,6 +31,7 @@ HEADING = (
 
 bp = Blueprint("reconciliation", __name__, url_prefix="/reconciliation")
 bp.register_blueprint(differences.bp)
+bp.register_blueprint(onward.bp)
 
 
 @bp.get("/")
