@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
+from email.header import Header
 from email.message import EmailMessage
 from email.policy import SMTP as SMTP_POLICY
 from email.utils import format_datetime, parseaddr
@@ -204,7 +205,7 @@ def _message(mail: Mail, *, sender: str, now: datetime) -> EmailMessage:
     message = EmailMessage(policy=SMTP_POLICY)
     message["From"] = sender
     message["To"] = mail.to
-    message["Subject"] = mail.subject
+    message.set_raw("Subject", _written(mail.subject))
     message["Date"] = format_datetime(now)
     message["Message-ID"] = _message_id(mail.key, sender)
     message["Auto-Submitted"] = "auto-generated"  # so that nobody's absence notice answers it
@@ -212,6 +213,15 @@ def _message(mail: Mail, *, sender: str, now: datetime) -> EmailMessage:
     if mail.html is not None:
         message.add_alternative(mail.html, subtype="html")
     return message
+
+
+def _written(subject: str) -> str:
+    """The subject as RFC 2047 wants it, folded, in one run of encoded words if it needs any.
+
+    `EmailMessage` begins a new word at each fold and drops the blanks between two of them, which readers then do too.
+    """
+    charset = "ascii" if subject.isascii() and "=?" not in subject else "utf-8"
+    return Header(subject, charset, header_name="Subject").encode(linesep="\r\n")
 
 
 def _message_id(key: str, sender: str) -> str:

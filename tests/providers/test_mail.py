@@ -11,6 +11,7 @@ import stat
 import subprocess
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
+from email.header import decode_header, make_header
 from pathlib import Path
 
 import pytest
@@ -210,6 +211,31 @@ def test_an_address_of_another_kind_is_refused():
 def test_only_one_plain_address_is_a_recipient(to):
     with pytest.raises(MailRefused):
         Mail(to=to, subject="s", text="t")
+
+
+NAME = "José Peña Ünïcode 🦊 von und zu der langen Straße"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    [
+        "You sent 12.34 USD",
+        "A word " * 40 + "and an end",
+        f"{NAME} has sent you 12.34 USD",
+        f"{'a' * 60} {NAME} has sent you 12.34 USD",
+        f"{NAME} {NAME} {NAME}",
+        "Zoë =?utf-8?q?riddle?=",
+        "A =?utf-8?q?riddle?=",
+    ],
+)
+def test_a_subject_is_read_as_it_was_written_also_by_strict_readers(smtp, subject):
+    mailer_to(smtp).send(Mail(to="a@b.example", subject=subject, text="t"))
+    [raw] = smtp.mails
+    head = raw.partition(b"\r\n\r\n")[0]
+    told = str(make_header(decode_header(message_from_bytes(raw)["Subject"])))
+
+    assert told.split() == subject.split() == read(raw)["Subject"].split()
+    assert max(map(len, head.split(b"\r\n"))) <= 78
 
 
 @pytest.mark.parametrize(
