@@ -32,6 +32,9 @@ ASKED_AT_MOST = 500  # things that are asked about by name; with more than that,
 BALANCE_TRIES = 3
 LISTING, ASKING, WEIGHING, DONE = "listing", "asking", "weighing", "done"
 
+# Once for all pages: it takes longer to write a statement for each of their lines than to do all the rest.
+_NEW = insert(Item).on_conflict_do_nothing().returning(Item.id)
+
 
 @dataclass(frozen=True)
 class Times:
@@ -192,8 +195,7 @@ class Books:
         rows = [_row(run_id, self.provider, each) for each in told]
         if not rows:
             return 0
-        written = session.scalars(insert(Item).values(rows).on_conflict_do_nothing().returning(Item.id))
-        return len(written.all())
+        return len(session.scalars(_NEW, rows).all())
 
     def _note(self, session: Session, run_id: int, noted: dict[str, Any]) -> None:
         words = f"The books of {self._asked.words}"
