@@ -79,7 +79,9 @@ def _note_denials(state: BlueprintSetupState) -> None:
 
 @bp.context_processor
 def _frame() -> dict[str, Any]:
-    """What every staff page is given."""
+    """What every staff page is given. The page of an error is nobody's, and asks the database for nothing."""
+    if not current_user.is_authenticated:
+        return {}
     return {
         "rooms": rooms_for(current_user.role),
         "open_alarms_count": alarms.open_count(db.session()) if may(Permission.RECONCILE) else 0,
