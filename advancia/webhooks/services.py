@@ -46,7 +46,7 @@ _SETTLE_APPLIED = """
 """
 
 
-class NothingToPark(DomainError):
+class NothingToPark(NotFound):
     def __init__(self) -> None:
         super().__init__("It has been applied, so there is nothing to put aside.")
 
