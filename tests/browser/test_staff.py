@@ -16,6 +16,8 @@ from advancia.wallet.transfers import services as transfers
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("product")]
 
+LONG_NAME = "Wolfeschlegelsteinhausenbergerdorff-Featherstonehaugh von und zu der Wiese Bilal"
+
 
 @pytest.fixture
 def amara(customer):
@@ -24,13 +26,13 @@ def amara(customer):
 
 @pytest.fixture
 def txn(app, amara, customer):
-    """Amara has sent Bilal 30 dollars; the transaction's id."""
+    """Amara has sent 30 dollars to somebody with as long a name as there may be; the transaction's id."""
     actor = Actor(user_id=amara.id, role="customer", address=None, request_id=None)
     with app.app_context(), unit_of_work() as session:
         transfer_id = transfers.send(
             session,
             actor=actor,
-            recipient=customer("Bilal Haddad").email,
+            recipient=customer(LONG_NAME).email,
             amount=Money.of("30.00", "USD"),
             note="Rent",
             request_id=uuid4(),
