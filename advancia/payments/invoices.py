@@ -7,14 +7,15 @@ from datetime import timedelta
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.core.money import Money
-from advancia.payments import whereabouts
+from advancia.payments import letters, whereabouts
 from advancia.payments.crediting import Arrival, credit, set_aside
 from advancia.payments.errors import WrongCheckout
+from advancia.payments.letters import Letter
 from advancia.payments.models import Deposit
 from advancia.payments.refunds import coins
 from advancia.payments.services import close, locked
 from advancia.payments.strays import services as strays
-from advancia.providers.cryptomus import NETWORK_WORDS, Invoice
+from advancia.providers.cryptomus import Invoice, network_words
 from advancia.providers.cryptomus_states import Meaning, words_for
 
 # Blocks may be slow: a payment that has been seen is waited for this long before anybody worries.
@@ -40,27 +41,55 @@ def settle(session: Session, *, invoice: Invoice) -> str:
         case Meaning.UNKNOWN:
             raise WrongCheckout(f"Invoice {invoice.id} is in state {invoice.status}, which we do not know.")
         case _:
-            return _waits(deposit, invoice)
+            return _waits(session, deposit, invoice)
 
 
-def _waits(deposit: Deposit, invoice: Invoice) -> str:
+def _waits(session: Session, deposit: Deposit, invoice: Invoice) -> str:
     """Nothing has arrived for good: what is credited stays so, and so does what staff look at."""
     if deposit.state in ("paid", "returned") or (deposit.state == "locked" and deposit.payment_id):
         return f"stays {deposit.state}"
     match invoice.meaning:
         case Meaning.LOCKED:
-            return close(deposit, "locked", words_for(invoice.status))
+            return _turn(session, deposit, invoice, "locked", Letter.LOCKED)
         case Meaning.UNPAID:
             return close(deposit, "expired", None)
         case Meaning.FAILED:
-            return close(deposit, "failed", words_for(invoice.status))
+            return _turn(session, deposit, invoice, "failed", Letter.FAILED)
         case Meaning.SEEN:
-            if invoice.status == "confirm_check":  # nothing is left to do on the payment page
-                deposit.checkout_url = None
-                deposit.expires_at = max(deposit.expires_at, utcnow() + CONFIRMED_WITHIN)
-            return close(deposit, "pending", None)
+            return _seen(session, deposit, invoice)
         case _:
             return "is still open"
+
+
+def _seen(session: Session, deposit: Deposit, invoice: Invoice) -> str:
+    """Something is on the network. If it is not enough, the payment page is the customer's to use again."""
+    if invoice.status == "confirm_check":  # nothing is left to do on the payment page
+        deposit.checkout_url = None
+        deposit.expires_at = max(deposit.expires_at, utcnow() + CONFIRMED_WITHIN)
+        return close(deposit, "pending", None)
+    deposit.checkout_url = invoice.url or deposit.checkout_url
+    deposit.expires_at = invoice.expires_at or deposit.expires_at
+    told = close(deposit, "pending", _what_is_missing(invoice))
+    if told == "pending":
+        session.flush()
+        letters.send(session, deposit, Letter.UNDERPAID, invoice.asked)
+    return told
+
+
+def _what_is_missing(invoice: Invoice) -> str:
+    arrived = invoice.arrived
+    if arrived is None or arrived.asset != invoice.asked.asset or arrived >= invoice.asked:
+        return "Less than the amount has arrived."
+    return f"{arrived} has arrived, and {invoice.asked - arrived} is missing."
+
+
+def _turn(session: Session, deposit: Deposit, invoice: Invoice, state: str, letter: Letter) -> str:
+    """Write down what the provider has decided, and tell the customer so, once."""
+    told = close(deposit, state, words_for(invoice.status))
+    if told == state:
+        session.flush()
+        letters.send(session, deposit, letter, invoice.arrived or invoice.asked)
+    return told
 
 
 def _received(session: Session, deposit: Deposit, invoice: Invoice) -> str:
@@ -79,8 +108,8 @@ def _received(session: Session, deposit: Deposit, invoice: Invoice) -> str:
         amount=invoice.arrived, fee=invoice.fee or Money.zero(invoice.arrived.asset), payment_id=invoice.id
     )
     if invoice.went_astray:
-        network = NETWORK_WORDS.get(invoice.network or "", invoice.network)
-        return set_aside(session, deposit, arrival, f"It came over another network: {network}.")
+        over = network_words(invoice.network)
+        return set_aside(session, deposit, arrival, f"It came over another network: {over}.")
     return credit(session, deposit, arrival)
 
 
@@ -108,9 +137,11 @@ def _returned(session: Session, deposit: Deposit, invoice: Invoice) -> str:
     place = whereabouts.of_payment(session, provider=deposit.provider, payment_id=invoice.id)
     if place is not None:
         return coins.follow(session, place, invoice)
-    if invoice.meaning is Meaning.RETURNED:
+    if invoice.meaning is Meaning.RETURNING:
+        return _turn(session, deposit, invoice, "locked", Letter.NOT_LET_THROUGH)
+    if deposit.failure == words_for("refund_process"):  # they have been told that it would go back
         return close(deposit, "returned", words_for(invoice.status))
-    return close(deposit, "locked", words_for(invoice.status))
+    return _turn(session, deposit, invoice, "returned", Letter.NOT_LET_THROUGH)
 
 
 def _undo_return(session: Session, deposit: Deposit, invoice: Invoice) -> str:

@@ -2,219 +2,34 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import case, func, literal, or_, select, union_all
+from sqlalchemy import Select, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy.sql.elements import ColumnElement
 
+from advancia import ledger
 from advancia.core.clock import utcnow
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.money import Money, asset
-from advancia.payments import offers
+from advancia.payments import offers, whereabouts
 from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
-from advancia.providers.cryptomus import NETWORK_WORDS, SHORTEST_LIFE
-from advancia.providers.cryptomus_states import words_for
-from advancia.wallet.queries import PROVIDER_WORDS
+from advancia.payments.shown import DepositView, RefundView, Shares
+from advancia.payments.standing import LOOKS
+from advancia.wallet.queries import rolled_back_by
 
-SHOWN_OPEN = 3
-# Stripe opens no payment page that would close within half an hour.
-CARD_OPENED_BEFORE = timedelta(minutes=31)
-FINAL = ("paid", "failed", "expired", "returned")
+# The states of a deposit in words, without what came after it.
+STATE_WORDS = {state.value: look.words for state, look in LOOKS.items()}
+
 # After this long the answer of a provider should be known.
 PATIENCE = timedelta(minutes=10)
-STATE_WORDS = {
-    "created": "Not begun",
-    "pending": "Waiting for your payment",
-    "under way": "On its way",
-    "paid": "Paid in",
-    "failed": "Not paid",
-    "expired": "Expired",
-    "locked": "Being checked",
-    "returned": "Given back",
-}
-NEXT_STEP = {
-    "created": "We have not opened the payment page yet. Nothing was charged. Try again.",
-    "pending": "Finish on the payment page. The money shows within seconds of the payment.",
-    "under way": "Your payment is on its way to us. With some banks that takes days; you need not do anything.",
-    "paid": "The money is in your wallet. You can use it now.",
-    "failed": "Nothing was charged. You can start again with another card.",
-    "expired": "The payment page was open for too long. Nothing was charged. Start again when you like.",
-    "locked": "Your payment is looked at by hand. We tell you as soon as it is decided.",
-    "returned": "The payment was given back to where it came from. Nothing is in your wallet.",
-}
-CRYPTO_NEXT_STEP = {
-    "pending": "Send the amount to the address on the payment page. It counts once the network has confirmed it.",
-    "failed": "The payment failed and nothing has arrived. You can start again.",
-    "expired": "The payment page has closed. If you have sent money all the same, it is credited when it arrives.",
-}
-REFUND_WORDS = {
-    "asked": "On its way back",
-    "pending": "On its way back",
-    "succeeded": "Given back",
-    "failed": "Could not be given back, so it is in your wallet again",
-}
-DISPUTE_WORDS = {
-    "inquiry": "Your bank asks about this payment. Nothing has changed so far.",
-    "open": "Your bank has taken this payment back. We hold the amount until it is decided.",
-    "won": "Your bank has decided that the payment stands. What we held is yours again.",
-    "dropped": "Your bank has dropped its question. What we held is yours again.",
-    "lost": "Your bank has taken this payment back for good.",
-}
-
-
-@dataclass(frozen=True)
-class RefundView:
-    """A refund in the customer's words."""
-
-    amount: Money
-    state: str
-    when: datetime
-
-    @property
-    def words(self) -> str:
-        return REFUND_WORDS[self.state]
-
-
-@dataclass(frozen=True)
-class ProgressStep:
-    """A step on the way of a payment: `state` is done, now, later or bad."""
-
-    words: str
-    state: str
-
-
-@dataclass(frozen=True)
-class DepositView:
-    """A deposit in the customer's words."""
-
-    id: UUID
-    amount: Money
-    provider: str
-    state: str
-    checkout_url: str | None
-    failure: str | None
-    created_at: datetime
-    expires_at: datetime
-    paid_at: datetime | None
-    credited: Money | None = None
-    provider_state: str | None = None
-    network: str | None = None
-    txid: str | None = None
-    customer: str | None = None
-    refunds: Sequence[RefundView] = field(default=())
-    disputes: Sequence[str] = field(default=())  # their states
-
-    @property
-    def is_crypto(self) -> bool:
-        return self.provider in offers.CRYPTO
-
-    @property
-    def state_words(self) -> str:
-        return STATE_WORDS["under way" if self.is_under_way else self.state]
-
-    @property
-    def next_step(self) -> str:
-        if self.state == "paid":
-            return self._since_paid()
-        return self._crypto_next_step() if self.is_crypto else self._card_next_step()
-
-    @property
-    def arrival_words(self) -> str | None:
-        """What to say when more or less came than was asked for."""
-        if self.credited is None or self.credited == self.amount:
-            return None
-        than = "more" if self.credited > self.amount else "less"
-        return f"You sent {than} than {self.amount}. What arrived is in your wallet: {self.credited}."
-
-    @property
-    def provider_words(self) -> str:
-        return PROVIDER_WORDS.get(self.provider, self.provider)
-
-    @property
-    def network_words(self) -> str | None:
-        return NETWORK_WORDS.get(self.network or "", self.network)
-
-    @property
-    def is_final(self) -> bool:
-        return self.state in FINAL
-
-    @property
-    def is_under_way(self) -> bool:
-        """Whether the customer has done their part, and the provider waits for their bank or the network."""
-        return self.state == "pending" and self.checkout_url is None
-
-    @property
-    def open_until(self) -> datetime | None:
-        """Until when the payment page can be used, while there is one to use."""
-        is_over = self.is_final or self.is_under_way or self.state == "locked"
-        return None if is_over else self.expires_at
-
-    @property
-    def can_retry(self) -> bool:
-        """Whether the payment page stands open, or can still be opened."""
-        left = self.open_until - utcnow() if self.open_until else timedelta()
-        before = SHORTEST_LIFE if self.is_crypto else CARD_OPENED_BEFORE
-        return left > (timedelta() if self.state == "pending" else before)
-
-    @property
-    def progress(self) -> list[ProgressStep]:
-        """Where it stands, step by step."""
-        if self.state in ("failed", "expired", "returned"):
-            return [ProgressStep("Started", "done"), ProgressStep(self.state_words, "bad")]
-        stages = ["Started", f"Payment confirmed by {self.provider_words}", "In your wallet"]
-        reached = 1
-        if self.is_crypto:
-            stages = ["Started", "Seen on the network", "Confirmed by the network", "In your wallet"]
-            reached = 2 if self.is_under_way or self.state == "locked" else 1
-        if self.state == "paid":
-            reached = len(stages)
-        return [
-            ProgressStep(words, "done" if place < reached else "now" if place == reached else "later")
-            for place, words in enumerate(stages)
-        ]
-
-    @property
-    def version(self) -> str:
-        """Changes whenever the page would show something else."""
-        shown = (
-            f"{self.state}:{self.failure}:{self.checkout_url}:{self.can_retry}:{self.provider_state}:{self.txid}"
-            f":{self.credited}:{self.refunds}:{self.disputes}"
-        )
-        return hashlib.sha256(shown.encode()).hexdigest()[:16]
-
-    def _since_paid(self) -> str:
-        """What has become of a payment that arrived."""
-        if self.disputes:
-            return DISPUTE_WORDS[self.disputes[-1]]
-        given_back = sum(refund.amount.minor for refund in self.refunds if refund.state != "failed")
-        if not given_back:
-            return NEXT_STEP["paid"]
-        if self.credited is not None and given_back >= self.credited.minor:
-            return "The payment goes back, or has gone back, to where it came from."
-        return "A part of the payment goes back, or has gone back, to where it came from. The rest is in your wallet."
-
-    def _card_next_step(self) -> str:
-        if self.failure and self.state == "pending":
-            return f"{self.failure} Nothing was charged. You can try another card on the payment page."
-        if self.state == "created" and not self.can_retry:
-            return NEXT_STEP["expired"]
-        if self.state == "locked" and self.failure:
-            return self.failure
-        if self.is_under_way:
-            return NEXT_STEP["under way"]
-        return NEXT_STEP[self.state]
-
-    def _crypto_next_step(self) -> str:
-        if self.state in ("pending", "locked") and self.provider_state not in (None, "check", "process"):
-            return self.failure or words_for(self.provider_state or "")
-        if self.state == "created" and not self.can_retry:
-            return CRYPTO_NEXT_STEP["expired"]
-        return CRYPTO_NEXT_STEP.get(self.state, NEXT_STEP[self.state])
+MOST_OPEN = 50
+MOST_ENDED = 25
+# What somebody should see first: money that is there and cannot be used yet, then what is on its way.
+FIRST = {"goes back": 0, "locked": 0, "underpaid": 0, "under way": 1}
 
 
 @dataclass(frozen=True)
@@ -227,32 +42,80 @@ class PaymentOf:
 
 def deposit_of(session: Session, user_id: int, deposit_id: UUID) -> DepositView:
     """The customer's own deposit, with what came after it. Raises `NotFound` for anybody else's."""
-    deposit = session.scalar(select(Deposit).where(Deposit.id == deposit_id, Deposit.user_id == user_id))
-    if deposit is None:
+    found = session.execute(
+        _with_way_back().where(Deposit.id == deposit_id, Deposit.user_id == user_id)
+    ).first()
+    if found is None:
         raise NotFound
-    return _view(
-        deposit, refunds=_refunds_of(session, deposit_id), disputes=_disputes_of(session, deposit_id)
+    deposit, goes_back = found
+    view = _view(deposit, goes_back=goes_back)
+    credit = whereabouts.credit_of(session, deposit) if deposit.state == "paid" else view.reference
+    return replace(
+        view,
+        reference=credit,
+        rolled_back_by=rolled_back_by(session, credit) if deposit.state == "paid" else None,
+        refunds=_refunds_of(session, user_id, deposit_id),
+        disputes=_disputes_of(session, deposit_id),
     )
 
 
 def open_deposits_of(session: Session, user_id: int) -> list[DepositView]:
-    """The customer's deposits that wait for their payment, newest first."""
-    waiting = session.scalars(
-        select(Deposit)
-        .where(
-            Deposit.user_id == user_id,
-            Deposit.state == "pending",
-            or_(Deposit.expires_at > utcnow(), Deposit.checkout_url.is_(None)),  # or its payment is under way
-        )
+    """The customer's deposits that have not ended: first what has arrived and cannot be used, then newest first."""
+    rows = session.execute(
+        _with_way_back()
+        .where(Deposit.user_id == user_id, _is_open())
         .order_by(Deposit.created_at.desc())
-        .limit(SHOWN_OPEN)
+        .limit(MOST_OPEN)
     )
-    return [_view(deposit) for deposit in waiting]
+    views = [_view(deposit, goes_back=goes_back) for deposit, goes_back in rows]
+    return sorted(views, key=lambda view: FIRST.get(view.standing.value, len(FIRST)))
+
+
+def ended_deposits_of(session: Session, user_id: int) -> list[DepositView]:
+    """The newest of the customer's deposits of which nothing came, which the history does not show."""
+    rows = session.execute(
+        _with_way_back()
+        .where(Deposit.user_id == user_id, Deposit.state.in_(("failed", "expired", "returned")))
+        .order_by(Deposit.created_at.desc())
+        .limit(MOST_ENDED)
+    )
+    return [_view(deposit, goes_back=goes_back) for deposit, goes_back in rows]
 
 
 def open_version(session: Session, user_id: int) -> str:
     """Changes whenever `open_deposits_of` would give something else; one indexed read, empty for nothing."""
     return ":".join(deposit.version for deposit in open_deposits_of(session, user_id))
+
+
+def deposit_behind(session: Session, user_id: int, reference: str) -> UUID | None:
+    """The customer's deposit that a line of their history is about: its credit, a refund or a dispute of it."""
+    what, _, name = reference.partition(":")
+    name = name.partition(":")[0]
+    of_user = select(Deposit.id).where(Deposit.user_id == user_id)
+    if what == "dispute":
+        return session.scalar(
+            of_user.join(Dispute, Dispute.deposit_id == Deposit.id).where(Dispute.id == name)
+        )
+    try:
+        named = UUID(name)
+    except ValueError:
+        return None
+    if what == "refund":
+        return session.scalar(of_user.join(Refund, Refund.deposit_id == Deposit.id).where(Refund.id == named))
+    return session.scalar(of_user.where(Deposit.id == named)) if what == "deposit" else None
+
+
+def shares_of(session: Session, user_id: int, reference: str) -> Shares | None:
+    """From where a transaction took what left a customer; None if nothing of it is owed."""
+    taken = ledger.transaction(session, reference)
+    owed = ledger.receivable(user_id)
+    debts = [each.amount for each in taken.entries if each.account == owed] if taken else []
+    if taken is None or not debts or not debts[0].is_negative:
+        return None
+    own = ledger.available(user_id)
+    of_asset = debts[0].asset
+    from_wallet = [-each.amount for each in taken.entries if each.account == own]
+    return Shares(from_wallet[0] if from_wallet else Money.zero(of_asset), -debts[0])
 
 
 def payment_of(session: Session, deposit_id: UUID) -> PaymentOf:
@@ -287,10 +150,37 @@ def unsettled_payments(session: Session, *, limit: int) -> list[tuple[str, str, 
     return [(provider, payment_id, what) for provider, payment_id, what, _ in rows]
 
 
-def _refunds_of(session: Session, deposit_id: UUID) -> tuple[RefundView, ...]:
+def _with_way_back() -> Select[Deposit, bool]:
+    """Deposits, each with whether it has been decided that what arrived for it goes back."""
+    decided = exists().where(StrayPayment.deposit_id == Deposit.id, StrayPayment.state == "returned")
+    is_returning = func.coalesce(Deposit.provider_state == "refund_process", literal(value=False))
+    return select(Deposit, or_(is_returning, decided))
+
+
+def _is_open() -> ColumnElement[bool]:
+    """Whether it waits for its payment, or something arrived that its owner cannot use yet."""
+    elsewhere = exists().where(StrayPayment.deposit_id == Deposit.id, StrayPayment.state == "credited")
+    waits = or_(
+        Deposit.expires_at > utcnow(),
+        Deposit.checkout_url.is_(None),  # its payment is under way
+        Deposit.provider_state == "wrong_amount_waiting",
+    )
+    return or_(
+        and_(Deposit.state == "pending", waits),
+        and_(Deposit.state == "locked", ~elsewhere),
+    )
+
+
+def _refunds_of(session: Session, user_id: int, deposit_id: UUID) -> tuple[RefundView, ...]:
     rows = session.scalars(select(Refund).where(Refund.deposit_id == deposit_id).order_by(Refund.created_at))
     return tuple(
-        RefundView(Money(int(row.amount), asset(row.asset)), row.state, row.created_at) for row in rows
+        RefundView(
+            Money(int(row.amount), asset(row.asset)),
+            row.state,
+            row.created_at,
+            shares_of(session, user_id, f"refund:{row.id}"),
+        )
+        for row in rows
     )
 
 
@@ -302,9 +192,7 @@ def _disputes_of(session: Session, deposit_id: UUID) -> tuple[str, ...]:
     )
 
 
-def _view(
-    deposit: Deposit, *, refunds: Sequence[RefundView] = (), disputes: Sequence[str] = ()
-) -> DepositView:
+def _view(deposit: Deposit, *, goes_back: bool) -> DepositView:
     of_asset = asset(deposit.asset)
     return DepositView(
         id=deposit.id,
@@ -321,6 +209,6 @@ def _view(
         network=deposit.network,
         txid=deposit.txid,
         customer=deposit.customer,
-        refunds=refunds,
-        disputes=disputes,
+        reference=f"deposit:{deposit.id}",
+        goes_back=goes_back,
     )

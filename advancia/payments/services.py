@@ -20,9 +20,10 @@ from advancia.core.clock import utcnow
 from advancia.core.context import Actor
 from advancia.core.db import Session, table_of
 from advancia.core.money import Money
-from advancia.payments import offers
+from advancia.payments import letters, offers
 from advancia.payments.crediting import Arrival, credit
 from advancia.payments.errors import AlreadyAsked, AmountOutOfRange, WrongCheckout
+from advancia.payments.letters import Letter
 from advancia.payments.models import Deposit, ProviderCustomer
 from advancia.providers.stripe_objects import Checkout
 
@@ -106,7 +107,7 @@ def settle(session: Session, *, checkout: Checkout) -> str:
         return _credit(session, deposit, checkout)
     if deposit.state == "locked":
         return "is looked at by staff"
-    return _not_paid(deposit, checkout)
+    return _not_paid(session, deposit, checkout)
 
 
 def locked(session: Session, deposit_id: UUID | None, checkout_id: str) -> Deposit:
@@ -161,11 +162,15 @@ def _known_as(session: Session, user_id: int, provider: str) -> str | None:
     )
 
 
-def _not_paid(deposit: Deposit, checkout: Checkout) -> str:
+def _not_paid(session: Session, deposit: Deposit, checkout: Checkout) -> str:
     if checkout.status == "expired":
         return close(deposit, "expired", None)
     if checkout.failed:
-        return close(deposit, "pending" if checkout.is_open else "failed", checkout.failure_words)
+        told = close(deposit, "pending" if checkout.is_open else "failed", checkout.failure_words)
+        if told == "failed":  # days later, it may be: nobody looks at the page any more
+            session.flush()
+            letters.send(session, deposit, Letter.FAILED, checkout.amount)
+        return told
     if not checkout.is_open:
         deposit.checkout_url = None
         return "waits for a payment that is under way"

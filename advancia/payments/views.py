@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from flask import Blueprint, current_app, flash, request, url_for
@@ -16,7 +16,7 @@ from advancia.payments import offers, queries, services
 from advancia.payments.errors import AlreadyAsked, AmountOutOfRange, NotOffered
 from advancia.payments.forms import WORDS, DepositForm
 from advancia.payments.offers import Terms
-from advancia.payments.queries import DepositView
+from advancia.payments.shown import DEBT_WORDS, DepositView, Shares
 from advancia.providers.cryptomus import CryptoGateway
 from advancia.providers.stripe import CardGateway, ProviderError, ProviderNotSetUp
 from advancia.wallet import views as wallet
@@ -75,10 +75,19 @@ def create() -> ResponseReturnValue:
     return _to_checkout(queries.deposit_of(db.session(), current_user.id, deposit_id))
 
 
+@bp.get("/")
+@customer_required
+def index() -> ResponseReturnValue:
+    session, user_id = db.session(), current_user.id
+    waiting, ended = queries.open_deposits_of(session, user_id), queries.ended_deposits_of(session, user_id)
+    return render("deposits/index.html", waiting=waiting, ended=ended)
+
+
 @bp.get("/<uuid:deposit_id>")
 @customer_required
 def show(deposit_id: UUID) -> ResponseReturnValue:
-    deposit = queries.deposit_of(db.session(), current_user.id, deposit_id)
+    found = queries.deposit_of(db.session(), current_user.id, deposit_id)
+    deposit = replace(found, says_paid="paid" in request.args)
     if (same := unchanged(deposit.version)) is not None:
         return same
     page = render("deposits/show.html", deposit=deposit, version=deposit.version)
@@ -96,6 +105,25 @@ def retry(deposit_id: UUID) -> ResponseReturnValue:
 def open_deposits() -> list[DepositView]:
     """What the signed-in customer has on its way, for pages of rooms below this one."""
     return queries.open_deposits_of(db.session(), current_user.id)
+
+
+@bp.app_template_global()
+def payment_behind(reference: str) -> str | None:
+    """Where the payment is shown that a line of the signed-in customer's history is about, if it is about one."""
+    found = queries.deposit_behind(db.session(), current_user.id, reference)
+    return url_for("deposits.show", deposit_id=found) if found else None
+
+
+@bp.app_template_global()
+def owed_through(reference: str) -> Shares | None:
+    """What of a line of the signed-in customer's history was not there, so that they owe it."""
+    return queries.shares_of(db.session(), current_user.id, reference)
+
+
+@bp.app_template_global()
+def debt_words() -> str:
+    """Why somebody may owe us, and what happens next: the same wherever a debt is told."""
+    return DEBT_WORDS
 
 
 # The wallet shows them, and so its tag must change with them.
@@ -132,6 +160,7 @@ def _opened(
             deposit_id=deposit.id,
             amount=deposit.amount,
             return_url=public_url + own_page,
+            success_url=public_url + _after_paying(deposit),
             callback_url=public_url + url_for("webhooks.cryptomus"),
             lifetime=deposit.expires_at - utcnow(),
         )
@@ -140,12 +169,17 @@ def _opened(
         deposit_id=deposit.id,
         amount=deposit.amount,
         customer_email=customer_email,
-        success_url=public_url + own_page,
+        success_url=public_url + _after_paying(deposit),
         cancel_url=public_url + own_page,
         expires_at=deposit.expires_at,
         customer=deposit.customer,
     )
     return checkout.id, checkout.url
+
+
+def _after_paying(deposit: DepositView) -> str:
+    """Where somebody comes back to who has paid. Anybody can go there, so it changes what the page says and no more."""
+    return url_for(".show", deposit_id=deposit.id, paid=1)
 
 
 def _gateways() -> list[Gateway]:

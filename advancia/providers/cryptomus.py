@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -22,7 +22,24 @@ SANDBOX = "sandbox_crypto"
 SANDBOX_MERCHANT = "5a4d0b0e-0000-4000-8000-5a4db0c5a4db"
 # One network for each asset, so that what is sent to an invoice's address is what was asked for.
 NETWORKS = {"BTC": "btc", "ETH": "eth", "USDT": "tron"}
-NETWORK_WORDS = {"btc": "Bitcoin", "eth": "Ethereum (ERC-20)", "tron": "Tron (TRC-20)"}
+NETWORK_WORDS = {
+    "arbitrum": "Arbitrum One",
+    "avalanche": "Avalanche C-Chain",
+    "base": "Base",
+    "bch": "Bitcoin Cash",
+    "bsc": "BNB Smart Chain (BEP-20)",
+    "btc": "Bitcoin",
+    "dash": "Dash",
+    "doge": "Dogecoin",
+    "eth": "Ethereum (ERC-20)",
+    "ltc": "Litecoin",
+    "optimism": "Optimism",
+    "polygon": "Polygon",
+    "sol": "Solana (SPL)",
+    "ton": "TON",
+    "tron": "Tron (TRC-20)",
+    "xmr": "Monero",
+}
 SHORTEST_LIFE, LONGEST_LIFE = timedelta(seconds=300), timedelta(seconds=43_200)
 
 
@@ -46,6 +63,7 @@ class Invoice:
     txid: str | None
     url: str | None
     is_final: bool
+    expires_at: datetime | None = None
     created_at: datetime | None = None
     changed_at: datetime | None = None
 
@@ -107,9 +125,11 @@ class CryptoGateway(SignedCalls):
         return_url: str,
         callback_url: str,
         lifetime: timedelta,
+        success_url: str | None = None,
     ) -> Invoice:
         """Open an invoice for the deposit, or get the one that was opened for it before.
 
+        The payer comes back to `success_url` once they have paid, where it differs from the way out before that.
         The deposit's id is the order's: a repeat gives the first invoice, whatever else is asked.
         """
         seconds = int(min(max(lifetime, SHORTEST_LIFE), LONGEST_LIFE).total_seconds())
@@ -120,7 +140,7 @@ class CryptoGateway(SignedCalls):
             "order_id": str(deposit_id),
             "network": NETWORKS[code],
             "url_return": return_url,
-            "url_success": return_url,
+            "url_success": success_url or return_url,
             "url_callback": callback_url,
             "lifetime": seconds,
         }
@@ -177,6 +197,11 @@ class CryptoGateway(SignedCalls):
             raise self._unavailable(f"Unexpected answer: {error!r}") from error
 
 
+def network_words(code: str | None) -> str:
+    """A network by the name that people know; one that we have no words for as the provider calls it."""
+    return NETWORK_WORDS.get((code or "").lower(), code or "")
+
+
 def sandbox_payout_key(secret: str) -> str:
     """The simulation has one secret, and keys of their own for payments and payouts all the same."""
     return f"{secret}-payouts"
@@ -227,6 +252,7 @@ def _read(told: Any) -> Invoice:
         txid=_text(told.get("txid")),
         url=_text(told.get("url")),
         is_final=told.get("is_final") is True,
+        expires_at=_instant(told.get("expired_at")),
         created_at=_moment(told.get("created_at")),
         changed_at=_moment(told.get("updated_at")),
     )
@@ -246,6 +272,10 @@ def _money(amount: Decimal, of_asset: Asset) -> Money:
 
 def _moment(told: Any) -> datetime | None:
     return moment_from(str(told)) if told else None
+
+
+def _instant(told: Any) -> datetime | None:
+    return datetime.fromtimestamp(int(told), UTC) if told else None
 
 
 def _text(told: Any) -> str | None:

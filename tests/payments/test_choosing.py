@@ -144,7 +144,7 @@ def test_more_or_less_is_credited_as_it_came_and_said_so(
 @pytest.mark.parametrize(
     ("outcomes", "state", "words"),
     [
-        (["less", "confirm"], "pending", "Less than the amount has arrived. Send the rest"),
+        (["less", "confirm"], "pending", "and 0.00600000 BTC is missing. Send the rest to the same address"),
         (["exact", "lock"], "locked", "held for a check of where the money comes from"),
         (["exact", "lock", "give-back"], "locked", "is sending the money back"),
         (["exact", "lock", "give-back", "given-back"], "returned", "was given back to where it came from"),

@@ -65,6 +65,7 @@ MAY = {
         GET /transfers/review
         POST /transfers
         GET /transfers/<uuid:transfer_id>
+        GET /deposits/
         GET /deposits/new
         POST /deposits/new
         GET /deposits/<uuid:deposit_id>

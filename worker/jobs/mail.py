@@ -78,12 +78,7 @@ def written(template: str, *, to: str, key: str, facts: dict[str, Any]) -> Mail:
 def _facts_about(session: Session, user_id: int, facts: dict[str, Any]) -> dict[str, Any]:
     """What the mail says about the deposit or the transfer that it names."""
     if "deposit_id" in facts:
-        deposit = payments.deposit_of(session, user_id, UUID(facts["deposit_id"]))
-        return {
-            "reference": f"deposit:{deposit.id}",
-            "provider_words": deposit.provider_words,
-            "when": deposit.paid_at,
-        }
+        return _facts_about_deposit(session, user_id, facts)
     if "run_id" in facts:
         run = reconciliation.run(session, facts["run_id"])
         return {"run": run, "verdict_words": run.verdict_words}
@@ -98,3 +93,16 @@ def _facts_about(session: Session, user_id: int, facts: dict[str, Any]) -> dict[
             "when": transfer.created_at,
         }
     return {}
+
+
+def _facts_about_deposit(session: Session, user_id: int, facts: dict[str, Any]) -> dict[str, Any]:
+    deposit = payments.deposit_of(session, user_id, UUID(facts["deposit_id"]))
+    differs = deposit.credited is not None and deposit.credited != deposit.amount
+    return {
+        "reference": deposit.reference,
+        "provider_words": deposit.provider_words,
+        "when": deposit.paid_at,
+        "asked_for": deposit.amount if differs else None,
+        "open_until": deposit.open_until,
+        "shares": payments.shares_of(session, user_id, facts["posted_as"]) if "posted_as" in facts else None,
+    }

@@ -33,7 +33,9 @@ def book(session: Session, refund: Refund, place: Place, *, allow_debt: bool) ->
         if place.deposit is not None:
             letters.send(session, place.deposit, Letter.SENT_BACK, amount_of(refund))
     elif place.where is Where.CUSTOMER and place.paid_deposit_id is not None and place.deposit is not None:
-        letters.send(session, place.deposit, Letter.REFUND, amount_of(refund))
+        letters.send(
+            session, place.deposit, Letter.REFUND, amount_of(refund), posted_as=f"refund:{refund.id}"
+        )
     session.flush()
     if place.is_on_suspense:
         _post_from_suspense(session, refund, place)

@@ -18,7 +18,8 @@ from advancia.providers.sandbox.errors import ApiError, NotOpen
 from advancia.providers.sandbox.store import Store
 
 KIND = "invoice"
-OPEN = ("check", "wrong_amount_waiting")
+UNDERPAID = "wrong_amount_waiting"
+OPEN = ("check", UNDERPAID)
 _ORDER_ID = re.compile(r"[A-Za-z0-9_-]{1,128}")
 _USUAL_LIFE = 3600
 _FEE = Decimal("0.01")
@@ -152,7 +153,7 @@ class Invoices:
             self._store.clear_timers(invoice_id)
             if arrived < asked and invoice["expired_at"] > self._now():
                 self._store.set_timer(invoice_id, "expire", invoice["expired_at"])
-                return self._turn(invoice, "wrong_amount_waiting")
+                return self._turn(invoice, UNDERPAID)
             self._receive(invoice)
             state = "paid" if arrived == asked else "paid_over" if arrived > asked else "wrong_amount"
             return self._turn(invoice, state)
@@ -219,6 +220,7 @@ class Invoices:
             "is_final": False,
             "additional_data": asked.get("additional_data"),
             "url_return": asked.get("url_return"),
+            "url_success": asked.get("url_success"),
             "url_callback": asked.get("url_callback"),
         }
 
