@@ -154,7 +154,7 @@ def parked(app):
 
 
 def test_the_parked_events_of_a_payment_are_settled_with_it_and_the_alarm_ends(
-    app, of_no_deposit, amara, finance, tell_all, parked
+    app, of_no_deposit, amara, finance, parked, staff_page
 ):
     with app.app_context(), unit_of_work() as session:
         session.execute(
@@ -165,6 +165,12 @@ def test_the_parked_events_of_a_payment_are_settled_with_it_and_the_alarm_ends(
         )
         session.execute(text("UPDATE outbox SET done_at = now() WHERE parked_at IS NOT NULL"))
     assert parked()[1]
+    with app.app_context():
+        event_id = db.session.scalar(
+            text("SELECT max(id) FROM webhook_event WHERE payment_id = :id"), {"id": of_no_deposit.payment_id}
+        )
+    stray_page = f"/admin/payments/suspense/{of_no_deposit.id}"
+    assert staff_page("admin").get(f"/admin/webhooks/{event_id}").all(f"a[href='{stray_page}']")
     with app.app_context(), unit_of_work() as session:
         strays.credit(
             session, actor=finance, stray_id=of_no_deposit.id, user_id=amara.id, reason="It is theirs"

@@ -12,6 +12,7 @@ from advancia.admin.carrying_out import carry_out
 from advancia.admin.forms import ReasonForm
 from advancia.admin.inbox.forms import InboxFilters
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
+from advancia.admin.payments import queries as payments
 from advancia.core.db import db, unit_of_work
 from advancia.core.permissions import Permission
 from advancia.web.access import confirmed, current_actor, staff_required
@@ -83,7 +84,15 @@ def _with_reason(event_id: int, deed: Callable[..., None], *, said: str) -> Resp
 
 def _page(form: ReasonForm, event_id: int, status: int = 200) -> ResponseReturnValue:
     event = queries.detail(db.session(), event_id)
-    return render("admin/inbox/show.html", status=status, form=form, event=event, body=_set_out(event.body))
+    stray_id = payments.stray_id_of(db.session(), provider=event.row.provider, payment_id=event.payment_id)
+    return render(
+        "admin/inbox/show.html",
+        status=status,
+        form=form,
+        event=event,
+        body=_set_out(event.body),
+        stray_id=stray_id,
+    )
 
 
 def _set_out(body: str) -> str:

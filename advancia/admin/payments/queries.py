@@ -187,6 +187,16 @@ def stray(session: Session, stray_id: int) -> StrayPayment:
     return found
 
 
+def stray_id_of(session: Session, *, provider: str, payment_id: str | None) -> int | None:
+    """The payment in suspense, by its provider's name for it."""
+    found: int | None = session.scalar(
+        select(StrayPayment.id).where(
+            StrayPayment.provider == provider, StrayPayment.payment_id == payment_id
+        )
+    )
+    return found
+
+
 @dataclass(frozen=True)
 class StrayDetail:
     """A payment in suspense with what came of it. `waiting`: the request about it that waits for a second person."""
