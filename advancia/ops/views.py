@@ -59,4 +59,6 @@ def _for_people(found: Health) -> list[tuple[str, bool, str]]:
     shown = [by_key["database"], by_key["cache"], Part("work", "Background work")]
     if work is not None:
         shown[-1] = Part("work", "Background work", work.state, work.words)
+    if not by_key["money"].ok:
+        shown.insert(0, by_key["money"])
     return [(part.name, part.ok, "" if part.words == WORKING else part.words) for part in shown]

@@ -25,8 +25,15 @@ _log = log.logger(__name__)
 
 @dataclass(frozen=True)
 class Words:
+    """What an error page says, and where its button leads: an endpoint, and the words on it.
+
+    `is_planned`: it is no failure of ours, so that the page stands under the usual header and shows no number.
+    """
+
     title: str
     message: str
+    leads_to: tuple[str, str] = ("public.home", "Go to the front page")
+    is_planned: bool = False
 
 
 WORDS = {
@@ -143,7 +150,7 @@ def _route() -> str | None:
 
 
 def _answer(status: int, words: Words) -> Response:
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR and not words.is_planned:
         _forget_visitor()
     try:
         return _alert(status, words) if htmx.is_htmx() else _page(status, words)
@@ -166,13 +173,15 @@ def _alert(status: int, words: Words) -> Response:
 
 
 def _page(status: int, words: Words) -> Response:
+    endpoint, action_words = words.leads_to
     page = render_template(
         "errors/error.html",
-        status=status,
         title=words.title,
         message=words.message,
-        reference=reference(),
-        action_url=url_for("public.home"),
-        action_words="Go to the front page",
+        is_failure=status >= HTTPStatus.INTERNAL_SERVER_ERROR and not words.is_planned,
+        number=None if words.is_planned else status,
+        reference=None if words.is_planned else reference(),
+        action_url=url_for(endpoint),
+        action_words=action_words,
     )
     return make_response(page, status)

@@ -5,6 +5,7 @@ While the whole database is being replaced, the pages of staff and the sign-in a
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import psycopg
@@ -35,18 +36,21 @@ TO_SIGN_IN = frozenset({
 PAUSED = Words(
     "Money is paused",
     "We are looking after the books, and until that is done no money moves. Your balances are safe, and nothing was "
-    "changed now. Try again in a while.",
+    "changed now. What you have paid in meanwhile is not lost: it comes to your wallet once money moves again.",
+    leads_to=("ops.status", "See how things stand"),
+    is_planned=True,
 )
 REPLACED = Words(
     "We will be right back",
     "The books are being put back in order. Nothing was changed now. Try again in a few minutes.",
+    leads_to=("ops.status", "See how things stand"),
 )
 
 
 def init_app(app: Flask) -> None:
     app.extensions["lockdown"] = Watch(lambda: db.engine)
     app.before_request(_guard)
-    app.register_error_handler(MoneyPaused, lambda refusal: _closed(Words(PAUSED.title, str(refusal))))
+    app.register_error_handler(MoneyPaused, lambda refusal: _closed(replace(PAUSED, message=str(refusal))))
 
 
 def watch() -> Watch:

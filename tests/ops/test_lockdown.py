@@ -121,6 +121,25 @@ def test_signing_in_status_help_and_health_stay_open(page, paused, path):
     assert page.get(path).status == 200
 
 
+def test_the_page_of_status_says_that_money_is_paused(page, paused):
+    shown = page.get("/status")
+
+    assert "Everything works" not in shown.text
+    assert "Money Paused for" in shown.one("ul.lines").get_text(" ", strip=True)
+
+
+def test_from_the_closed_page_a_customer_sees_how_things_stand_and_can_sign_out(
+    customer, page_of, paused_after
+):
+    page = page_of(customer())
+    paused_after()
+    closed = page.get("/wallet")
+
+    assert closed.one("main a.button")["href"] == "/status"
+    assert page.submit_form(closed, form="header form[action='/logout']").status == 303
+    assert not page.get("/wallet").all("header form[action='/logout']")
+
+
 def test_health_says_that_money_is_paused(page, paused):
     body = json.loads(page.get("/api/health").html)
 
