@@ -85,6 +85,19 @@ def test_the_back_button_keeps_it_as_well_until_it_is_sent(bilal, amara_page):
     assert amara_page.get("/transfers/new").one("#amount").get("value", "") == ""
 
 
+def test_what_is_left_of_an_earlier_try_says_so_and_is_not_taken_along_to_somebody_else(bilal, amara_page):
+    amara_page.submit("/transfers/new", recipient=bilal.email, amount="30", note="For your eyes only")
+    left = amara_page.get("/transfers/new")
+    assert "have not sent it" in left.text
+
+    emptied = amara_page.get(left.one(".alert a[href*=empty]")["href"])
+    meant_for = amara_page.get("/transfers/new?to=@somebody")
+    assert meant_for.one("#recipient")["value"] == "@somebody"
+    for form in (emptied, meant_for):
+        assert form.one("#note").get("value", "") == form.one("#amount").get("value", "") == ""
+        assert "have not sent it" not in form.text
+
+
 @pytest.mark.parametrize(
     ("field", "value", "message"),
     [

@@ -38,11 +38,16 @@ REVIEW = "transfer-review"  # the element that htmx targets from the review
 @bp.get("/new")
 @customer_required
 def new() -> ResponseReturnValue:
-    """An empty form, or what was typed a moment ago and not sent: going back from the review loses nothing."""
-    typed = (
-        _draft(request.args.get("request_id")) or _fresh_draft() or {"recipient": request.args.get("to", "")}
-    )
-    return _form_page(TransferForm(formdata=None, data=typed))
+    """An empty form, or what was typed a moment ago and not sent: going back from the review loses nothing.
+
+    The same address is opened by going back and by wishing to send something else; so the page says where what
+    stands in it comes from, and offers to empty it.
+    """
+    if (typed := _draft(request.args.get("request_id"))) is not None:
+        return _form_page(TransferForm(formdata=None, data=typed))
+    afresh = {"recipient": request.args.get("to", "")}
+    left = None if afresh["recipient"] or "empty" in request.args else _fresh_draft()
+    return _form_page(TransferForm(formdata=None, data=left or afresh), is_left=left is not None)
 
 
 @bp.post("/review")
@@ -194,10 +199,11 @@ def _drop_draft(request_id: str) -> None:
     cookie[DRAFTS] = {kept: typed for kept, typed in cookie.get(DRAFTS, {}).items() if kept != request_id}
 
 
-def _form_page(form: TransferForm, status: int = 200) -> ResponseReturnValue:
+def _form_page(form: TransferForm, status: int = 200, *, is_left: bool = False) -> ResponseReturnValue:
     return render(
         "transfers/new.html",
         status=status,
         form=form,
+        is_left=is_left,
         lines=ledger.balances_of(db.session(), current_user.id),
     )
