@@ -90,7 +90,7 @@ def test_what_is_left_of_an_earlier_try_says_so_and_is_not_taken_along_to_somebo
     left = amara_page.get("/transfers/new")
     assert "have not sent it" in left.text
 
-    emptied = amara_page.get(left.one(".alert a[href*=empty]")["href"])
+    emptied = amara_page.get(left.one("main a[href*=empty]")["href"])
     meant_for = amara_page.get("/transfers/new?to=@somebody")
     assert meant_for.one("#recipient")["value"] == "@somebody"
     for form in (emptied, meant_for):
