@@ -1,13 +1,13 @@
 """What a parked event waits for: the payment in suspense that it is about.
 
-Revision ID: 0022_parked_events
+Revision ID: 0021_parked_events
 Revises: 0020_credit_speed
 """
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022_parked_events"
+revision = "0021_parked_events"
 down_revision = "0020_credit_speed"
 branch_labels = None
 depends_on = None
