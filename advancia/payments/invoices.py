@@ -117,6 +117,7 @@ def _set_aside_unknown(session: Session, deposit: Deposit, invoice: Invoice) -> 
     close(deposit, "locked", "Your payment came in another currency than asked for. We look at it by hand.")
     deposit.payment_id = invoice.id
     session.flush()
+    letters.send(session, deposit, Letter.CHECKED, invoice.asked)
     strays.put_aside(
         session,
         provider=deposit.provider,

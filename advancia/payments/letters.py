@@ -27,6 +27,7 @@ class Letter(StrEnum):
     DISPUTED = "disputed"
     DISPUTE_WON = "dispute won"
     DISPUTE_LOST = "dispute lost"
+    DEBT = "debt"
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,12 @@ WORDS = {
         "Your bank has taken {amount} back for good",
         "Your bank has decided for taking the payment back. What we held has gone there.",
         "Taken back",
+    ),
+    Letter.DEBT: Words(
+        "You owe us {amount}",
+        "Your bank has taken back a payment, and so much of it was not in your wallet any more. Nothing else is "
+        "taken out of your wallet for it without a word: we write to you about how to settle it.",
+        "You owe us",
     ),
 }
 FOR_COINS = {

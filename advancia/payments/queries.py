@@ -54,8 +54,9 @@ def deposit_of(session: Session, user_id: int, deposit_id: UUID) -> DepositView:
         view,
         reference=credit,
         rolled_back_by=rolled_back_by(session, credit) if deposit.state == "paid" else None,
-        refunds=_refunds_of(session, user_id, deposit_id),
+        refunds=_refunds_of(session, deposit_id),
         disputes=_disputes_of(session, deposit_id),
+        owing=_owing_for(session, user_id, deposit_id),
     )
 
 
@@ -171,17 +172,21 @@ def _is_open() -> ColumnElement[bool]:
     )
 
 
-def _refunds_of(session: Session, user_id: int, deposit_id: UUID) -> tuple[RefundView, ...]:
+def _refunds_of(session: Session, deposit_id: UUID) -> tuple[RefundView, ...]:
     rows = session.scalars(select(Refund).where(Refund.deposit_id == deposit_id).order_by(Refund.created_at))
     return tuple(
-        RefundView(
-            Money(int(row.amount), asset(row.asset)),
-            row.state,
-            row.created_at,
-            shares_of(session, user_id, f"refund:{row.id}"),
-        )
-        for row in rows
+        RefundView(Money(int(row.amount), asset(row.asset)), row.state, row.created_at) for row in rows
     )
+
+
+def _owing_for(session: Session, user_id: int, deposit_id: UUID) -> tuple[Shares, ...]:
+    """What went back of a deposit and was not in the wallet any more, refund by refund and dispute by dispute."""
+    refunds = select(Refund.id).where(Refund.deposit_id == deposit_id, Refund.state != "failed")
+    lost = select(Dispute.id).where(Dispute.deposit_id == deposit_id, Dispute.state == "lost")
+    references = [f"refund:{each}" for each in session.scalars(refunds)]
+    references += [f"dispute:{each}:rest" for each in session.scalars(lost)]
+    found = [shares_of(session, user_id, each) for each in references]
+    return tuple(shares for shares in found if shares is not None)
 
 
 def _disputes_of(session: Session, deposit_id: UUID) -> tuple[str, ...]:

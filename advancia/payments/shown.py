@@ -75,17 +75,18 @@ class Shares:
     @property
     def words(self) -> str:
         total = self.from_wallet + self.owed
+        if not self.from_wallet:
+            return f"{total} was not in your wallet any more, so you owe it to us."
         return f"Of {total}, {self.from_wallet} came from your wallet; you owe us the other {self.owed}."
 
 
 @dataclass(frozen=True)
 class RefundView:
-    """A refund in the customer's words. `shares` is None while nothing of it became a debt."""
+    """A refund in the customer's words."""
 
     amount: Money
     state: str
     when: datetime
-    shares: Shares | None = None
 
     @property
     def words(self) -> str:
@@ -129,6 +130,7 @@ class DepositView:
     rolled_back_by: str | None = None
     refunds: Sequence[RefundView] = field(default=())
     disputes: Sequence[str] = field(default=())  # their states
+    owing: Sequence[Shares] = field(default=())  # of each refund and dispute that left a debt
 
     @property
     def is_crypto(self) -> bool:
@@ -165,9 +167,8 @@ class DepositView:
 
     @property
     def debt_words(self) -> str | None:
-        """What of a refund was not there any more, so that it is owed."""
-        owing = [refund.shares for refund in self.refunds if refund.shares and refund.state != "failed"]
-        return " ".join(shares.words for shares in owing) or None
+        """What of a refund or a lost dispute was not there any more, so that it is owed."""
+        return " ".join(shares.words for shares in self.owing) or None
 
     @property
     def arrival_words(self) -> str | None:
@@ -185,8 +186,8 @@ class DepositView:
 
     @property
     def way_words(self) -> str:
-        """How it is paid, in two words."""
-        return "in coins" if self.is_crypto else "by card"
+        """How it is paid, in a few words."""
+        return "from a crypto wallet" if self.is_crypto else "by card"
 
     @property
     def network_words(self) -> str | None:
@@ -254,7 +255,7 @@ class DepositView:
         """Changes whenever the page would show something else."""
         shown = (
             f"{self.state}:{self.failure}:{self.checkout_url}:{self.can_retry}:{self.provider_state}:{self.txid}"
-            f":{self.credited}:{self.refunds}:{self.disputes}:{self.standing}:{self.rolled_back_by}"
+            f":{self.credited}:{self.refunds}:{self.disputes}:{self.standing}:{self.rolled_back_by}:{self.owing}"
         )
         return hashlib.sha256(shown.encode()).hexdigest()[:16]
 

@@ -29,6 +29,9 @@ bp = Blueprint("deposits", __name__, url_prefix="/deposits")
 
 Gateway = CardGateway | CryptoGateway
 
+# What is worth the same, so that an amount typed in the one makes sense in the other.
+DOLLARS = {"USD", "USDT"}
+
 _log = log.logger(__name__)
 
 
@@ -219,5 +222,5 @@ def _ways(code: str) -> list[Way]:
 
 
 def _form_page(form: DepositForm, status: int = 200) -> ResponseReturnValue:
-    assets = [(code, WORDS[code]) for code in _assets()]
+    assets = [(code, WORDS[code], {form.code, code} == DOLLARS) for code in _assets()]
     return render("deposits/new.html", status=status, form=form, ways=_ways(form.code), assets=assets)

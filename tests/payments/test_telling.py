@@ -164,6 +164,26 @@ def test_the_page_of_a_payment_in_dispute_does_not_call_it_paid_in(sandbox, amar
     assert "Paid in" not in held.text
 
 
+def test_a_lost_dispute_of_money_that_was_spent_tells_of_the_debt(
+    app, sandbox, amara, amara_page, begun, hear, subjects
+):
+    deposit = begun(amara, "80.00")
+    choose(deposit.url, "pay")
+    hear()
+    with app.app_context(), unit_of_work() as session:
+        spent = ledger.Posting(ledger.available(amara.id), ledger.house("treasury"), Money.of("60.00", "USD"))
+        ledger.post(session, reference=f"spend:{amara.id}", kind="test", postings=[spent])
+    dispute = sandbox.cards.disputes.open(sandbox.cards.checkouts.page(deposit.checkout_id)["payment_intent"])
+    hear()
+    sandbox.cards.disputes.close(dispute["id"], won=False)
+    hear()
+
+    assert subjects().count("You owe us 60.00 USD") == 1
+    answer = shown(amara_page, deposit)
+    assert answer.one("h1").text == "Taken back by your bank"
+    assert "60.00 USD was not in your wallet any more, so you owe it to us" in answer.text
+
+
 def test_a_refund_of_money_that_was_spent_says_plainly_what_is_owed(
     app, amara, amara_page, begun, hear, finance, work_through
 ):

@@ -162,10 +162,12 @@ def take_the_rest(session: Session, *, told: CardDispute) -> str:
     if not missing or place is None or place.user_id is None or place.where is not Where.CUSTOMER:
         return ""
     dispute.taken = dispute.amount
-    session.flush()
     available, owed = ledger.available(place.user_id), ledger.receivable(place.user_id)
     there = min(ledger.balance(session, available, missing.asset), missing)
-    shares = ((available, there), (owed, missing - there))
+    if (debt := missing - there) and place.deposit is not None:
+        letters.send(session, place.deposit, Letter.DEBT, debt)
+    session.flush()
+    shares = ((available, there), (owed, debt))
     ledger.post(
         session,
         reference=f"dispute:{dispute.id}:rest",
@@ -175,7 +177,7 @@ def take_the_rest(session: Session, *, told: CardDispute) -> str:
         ],
         meta={"provider": dispute.provider},
     )  # fmt: skip
-    return f"{missing - there} became a debt" if missing - there else ""
+    return f"{debt} became a debt" if debt else ""
 
 
 def book_its_fee(session: Session, *, told: CardDispute) -> str:
