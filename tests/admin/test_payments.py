@@ -260,3 +260,17 @@ def test_jobs_and_mails_are_listed_and_what_gave_up_is_tried_again(app, staff_pa
     assert "Nothing fits" in admin.get("/admin/work/?state=parked").text
     with app.app_context():
         assert db.session.scalar(text("SELECT attempts FROM outbox WHERE kind = 'send_email'")) == 0
+
+
+def test_a_deposit_that_was_rolled_back_is_not_said_to_be_refundable(staff_page, finance, paid, txn_id_of):
+    admin, path = staff_page("admin"), f"/admin/transactions/{txn_id_of(f'deposit:{paid.id}')}/rollback"
+    preview = admin.get(path)
+    assert "stays charged at the provider" in preview.text
+    assert "gets a mail" in preview.text
+    assert "each of them" not in preview.text
+    assert preview.one(f"main a[href='/admin/payments/{paid.id}']").text == "refund it instead"
+    assert admin.submit_form(preview, reason="Case 70: booked twice").status == 303
+
+    shown = finance.get(f"/admin/payments/{paid.id}")
+    assert "nothing: it was rolled back" in shown.one("aside dl").text
+    assert not shown.all("a[href$='/refund']")

@@ -21,6 +21,7 @@ from advancia.ledger import AlreadyRefunded, AlreadyReversed, NotReversible, sta
 from advancia.ledger.accounts import AVAILABLE, HOUSE
 from advancia.ledger.links import Links, links_of
 from advancia.ledger.staff_queries import MirroredLeg
+from advancia.payments.strays import services as strays
 
 ALONE = timedelta(hours=24)  # how old a transaction may be that one person rolls back by themselves
 
@@ -57,6 +58,9 @@ class Preview:
     refusal: str | None
     is_old: bool
     waiting: UUID | None
+    charged: UUID | None = (
+        None  # the deposit whose payer the provider has charged, and does not pay back for this
+    )
 
     @property
     def is_short(self) -> bool:
@@ -81,12 +85,22 @@ def preview(session: Session, txn_id: int) -> Preview:
         refusal=_refusal(session, shown, has_legs=bool(legs)),
         is_old=is_old(shown.transaction),
         waiting=approvals.open_about(session, kind=Kind.ROLLBACK, subject=str(txn_id)),
+        charged=_charged(session, shown.transaction),
     )
 
 
 def is_old(transaction: ledger.Transaction) -> bool:
     """Whether rolling it back takes two."""
     return utcnow() - transaction.created_at > ALONE
+
+
+def _charged(session: Session, transaction: ledger.Transaction) -> UUID | None:
+    """The deposit that it credited as it came; what came out of suspense lies there again after a rollback."""
+    what, _, name = transaction.reference.partition(":")
+    if transaction.kind != "deposit" or what != "deposit":
+        return None
+    deposit_id = UUID(name)
+    return None if strays.holds(session, deposit_id) else deposit_id
 
 
 def _refusal(session: Session, shown: transactions.Shown, *, has_legs: bool) -> str | None:
