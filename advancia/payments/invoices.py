@@ -108,7 +108,7 @@ def _received(session: Session, deposit: Deposit, invoice: Invoice) -> str:
         amount=invoice.arrived, fee=invoice.fee or Money.zero(invoice.arrived.asset), payment_id=invoice.id
     )
     if invoice.went_astray:
-        over = network_words(invoice.network)
+        over = f"{network_words(invoice.network)}, called {invoice.network} there"
         return set_aside(session, deposit, arrival, f"It came over another network: {over}.")
     return credit(session, deposit, arrival)
 
