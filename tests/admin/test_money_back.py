@@ -381,3 +381,20 @@ def test_disputes_say_where_their_money_is(finance, sandbox, begun, amara, happe
     shown = finance.get(stray)
     assert "bank disputes this payment" in shown.text
     assert not shown.all("form[action*='suspense']")
+
+
+def test_coins_that_could_not_be_given_back_do_not_leave_their_deposit_as_rolled_back(
+    finance, coins, txn_id_of, happen, work_through
+):
+    txn = txn_id_of(f"deposit:{coins.id}")
+    finance.submit(f"/admin/payments/{coins.id}/refund", address=BITCOIN, reason="Case 71: by mistake")
+    work_through()
+    under_way = finance.get(f"/admin/transactions/{txn}")
+    assert "Refunded" in under_way.one("h1").text
+    assert "Rolled back" not in under_way.text
+    happen(coins.url, "not-given-back")
+
+    shown = finance.get(f"/admin/transactions/{txn}")
+    assert not shown.all("h1 .tag")
+    assert "which was undone" in shown.text
+    assert "Rolled back" not in shown.text

@@ -13,7 +13,7 @@ from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.money import Asset, Money
 from advancia.ledger import staff_queries
-from advancia.ledger.links import Links, links_of
+from advancia.ledger.links import Linked, Links, links_of
 from advancia.ledger.staff_queries import Sealed, Stored
 
 LARGEST_ID = 2**63 - 1
@@ -40,6 +40,13 @@ class Shown:
     tables: Sequence[Table]
     links: Links
     seal: Sealed | None
+
+    @property
+    def refunded_by(self) -> list[Linked]:
+        """Refunds of it; coins go back by a mirror, so theirs is linked as one."""
+        mirror = self.links.reversed_by
+        by_mirror = [mirror] if mirror is not None and mirror.kind == "refund" else []
+        return [*by_mirror, *self.links.refunded_by]
 
 
 def shown(session: Session, txn_id: int) -> Shown:
