@@ -25,13 +25,7 @@ CODES = {"matched": 0, "differs": 1}
 COULD_NOT_TELL = 2
 
 _log = log.logger(__name__)
-VERDICTS = {
-    "matched": "Matched: everything agrees.",
-    "differs": "It differs: see the differences, and docs/operations.md for what to do.",
-    "alarm": "Alarm: something could not be compared, so nothing is proven.",
-    "failed": "Failed: it came to no end.",
-    "running": "It is still running.",
-}
+WHAT_TO_DO = "See docs/operations.md for what to do."
 
 
 @click.command("reconcile")
@@ -115,6 +109,7 @@ def _told(shown: Shown) -> dict[str, Any]:
         "provider": shown.provider,
         "open": shown.open,
         "in_flight": shown.timing,
+        "in_flight_for_more_than_a_day": shown.late,
         "resolved": shown.resolved,
         "passed": shown.passed,
         "alarms": list(shown.alarms),
@@ -143,4 +138,7 @@ def _words(shown: Shown) -> str:
     for one in _differences(shown):
         named = " / ".join(filter(None, (one.our_ref, one.their_ref)))
         lines.append(f"  - #{one.id} {one.kind_words}: {one.words} {named}")
-    return "\n".join([*lines, VERDICTS[shown.state]])
+    lines.append(shown.verdict_words)
+    if shown.state == "differs":
+        lines.append(WHAT_TO_DO)
+    return "\n".join(lines)

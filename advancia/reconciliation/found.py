@@ -69,7 +69,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tally:
-    """How much a check has looked at, and how much of it differs.
+    """How much a check has looked at, how much of it differs, and how much is on one side only as yet.
 
     `alarm` says why it proves nothing, if so. `remark` says why it was not looked at, though all else was, and what
     to do about that if something can be done: what is open of it stays open.
@@ -83,10 +83,7 @@ class Tally:
     provider: str | None = None
     alarm: str | None = None
     remark: str | None = None
-
-    @property
-    def matched(self) -> int:
-        return max(self.compared - self.differing, 0)
+    in_flight: int = 0
 
 
 class NotAnswered(DomainError):

@@ -15,11 +15,13 @@ from sqlalchemy import Row
 
 from advancia.core.db import Session
 from advancia.core.money import ASSETS
+from advancia.payments import offers
 from advancia.reconciliation import matching_sql as sql
 from advancia.reconciliation import wording
 from advancia.reconciliation.found import BALANCE, CHECKS, Found, Kind, Side, Tally
 
 AT_ONCE = 500
+PAYMENTS = CHECKS["payment"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +37,7 @@ class Pair:
     begins: datetime
     ends: datetime
     young_from: datetime
+    now: datetime
     balance: dict[str, int] | None = None
     clearing: dict[str, int] | None = None
     not_compared: Mapping[str, str] = field(default_factory=dict)
@@ -63,16 +66,17 @@ def tallies(session: Session, pair: Pair) -> Iterator[Tally]:
     rows = session.execute(sql.COUNTS, pair.values | {"kept": [*ASSETS]}).all()
     alarm = _alarm(pair, here=sum(each.here for each in rows), there=sum(each.there for each in rows))
     checks = {CHECKS[each.what] for each in rows} - pair.not_compared.keys()
-    for check in sorted(checks | {"payments"}, key=lambda name: name != "payments"):
+    for check in sorted(checks | {PAYMENTS}, key=lambda name: name != PAYMENTS):
         counted = [each for each in rows if CHECKS[each.what] == check]
-        yield Tally(
-            side=Side.OUTSIDE,
-            check=check,
-            provider=pair.provider,
-            words=f"{check.capitalize()} here and at {pair.words}{_in_flight(sum(each.young for each in counted))}",
+        young = sum(each.young for each in counted)
+        yield _tally(
+            pair,
+            check,
+            words=_named(pair, check) + (f" ({young:,} in flight)" if young else ""),
             compared=sum(each.compared for each in counted),
             differing=sum(each.differing for each in counted),
-            alarm=alarm if check == "payments" else None,
+            in_flight=young,
+            alarm=alarm if check == PAYMENTS else None,
         )
     if pair.balance is not None and pair.clearing is not None:
         compared = [code for code in pair.balance if code in ASSETS]
@@ -93,18 +97,16 @@ def clearing(session: Session, provider: str) -> dict[str, int]:
 
 
 def _tally(pair: Pair, check: str, **told: Any) -> Tally:
-    words = (
-        f"What lies at {pair.words} against our clearing account"
-        if check == BALANCE
-        else f"{check.capitalize()} here and at {pair.words}"
-    )
-    return Tally(
-        side=Side.OUTSIDE,
-        check=check,
-        provider=pair.provider,
-        words=words,
-        **{"compared": 0, "differing": 0, **told},
-    )
+    usual: dict[str, Any] = {"words": _named(pair, check), "compared": 0, "differing": 0}
+    return Tally(side=Side.OUTSIDE, check=check, provider=pair.provider, **(usual | told))
+
+
+def _named(pair: Pair, check: str) -> str:
+    if check == BALANCE:
+        return f"What lies at {pair.words} against our clearing account"
+    if check == PAYMENTS and pair.provider in offers.CRYPTO:  # its invoices tell of both as one sum
+        return f"Payments, less what was given back of each, here and at {pair.words}"
+    return f"{check.capitalize()} here and at {pair.words}"
 
 
 def _balance(session: Session, pair: Pair) -> Iterator[Found]:
@@ -146,7 +148,7 @@ def _found(pair: Pair, row: Row[Any]) -> Found:
         check=CHECKS[row.what],
         kind=Kind(row.kind),
         key=f"{pair.provider}:{row.what}:{row.ref}",
-        words=wording.of_difference(row, at=pair.words),
+        words=wording.of_difference(row, at=pair.words, now=pair.now),
         provider=pair.provider,
         our_ref=row.reference,
         their_ref=row.ref,
@@ -161,10 +163,6 @@ def _net(amount: Any, fee: Any, is_fee_open: bool) -> int | None:
     if amount is None:
         return None
     return int(amount) if is_fee_open else int(amount - fee)
-
-
-def _in_flight(count: int) -> str:
-    return f" ({count:,} in flight)" if count else ""
 
 
 def _capital(words: str) -> str:

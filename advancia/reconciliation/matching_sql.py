@@ -84,8 +84,9 @@ _KINDS = """
 DIFFERENCES = text(
     f"{_PAIRS} {_KINDS} select * from judged where kind is not null order by happened_at, what, ref"
 )
+# What came and was given back as a whole was compared as well, though it comes to nothing on both sides.
 COUNTS = text(f"""{_PAIRS} {_KINDS}
-    select what, count(*) filter (where our_amount <> 0 or their_amount <> 0 or kind is not null) as compared,
+    select what, count(*) filter (where our_n > 0 or their_n > 0 or kind is not null) as compared,
            count(kind) filter (where kind <> 'timing') as differing,
            count(kind) filter (where kind = 'timing') as young,
            count(*) filter (where our_amount <> 0 and not is_young) as here,

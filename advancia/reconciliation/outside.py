@@ -178,6 +178,7 @@ class Books:
             begins=times.begins,
             ends=times.ends,
             young_from=times.young_from,
+            now=times.now,
             balance=noted.get("balance"),
             clearing=noted.get("clearing"),
             not_compared={**self._asked.not_compared, **self._unweighed(noted)},

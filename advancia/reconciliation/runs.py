@@ -26,6 +26,7 @@ from advancia.reconciliation.errors import AlreadyRunning
 from advancia.reconciliation.found import Kind, Side
 from advancia.reconciliation.models import ReconciliationDifference as Difference
 from advancia.reconciliation.models import ReconciliationRun as Run
+from advancia.reconciliation.wording import SOON
 
 USUAL_WINDOW = timedelta(days=7)  # each payment is looked at in as many nights
 LONGEST_WINDOW = timedelta(days=35)
@@ -205,15 +206,17 @@ def _whole_providers(checks: list[dict[str, Any]]) -> list[str]:
 
 
 def _counted(session: Session, run_id: int) -> dict[str, int]:
+    is_late = Difference.happened_at < utcnow() - SOON
     counted = session.execute(
         select(
             func.count().filter(keeping.IS_OPEN, Difference.kind != Kind.TIMING).label("open"),
             func.count().filter(keeping.IS_OPEN, Difference.kind == Kind.TIMING).label("timing"),
+            func.count().filter(keeping.IS_OPEN, Difference.kind == Kind.TIMING, is_late).label("late"),
             func.count().filter(Difference.state == "resolved").label("resolved"),
             func.count().filter(Difference.run_id == run_id).label("new"),
         ).where(keeping.seen_in(run_id))
     ).one()
-    return {"open": counted.open, "timing": counted.timing, "resolved": counted.resolved, "new": counted.new}
+    return dict(zip(("open", "timing", "late", "resolved", "new"), counted, strict=True))
 
 
 def _verdict(summary: dict[str, Any]) -> str:

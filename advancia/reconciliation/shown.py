@@ -30,7 +30,6 @@ KIND_WORDS = {
 }
 VERDICT_WORDS = {
     "running": "The reconciliation is at work.",
-    "matched": "The reconciliation matches: everything agrees.",
     "alarm": "The reconciliation could not compare everything, so nothing is proven.",
     "failed": "The reconciliation came to no end.",
 }
@@ -57,10 +56,11 @@ class CheckLine:
     alarm: str | None
     whole: bool
     remark: str | None = None
+    in_flight: int = 0
 
     @property
     def matched(self) -> int:
-        return max(self.compared - self.differing, 0)
+        return max(self.compared - self.differing - self.in_flight, 0)
 
 
 @dataclass(frozen=True)
@@ -145,10 +145,32 @@ class Shown:
     @property
     def verdict_words(self) -> str:
         if self.state == "differs":
-            return (
-                f"The reconciliation differs: {_counted(self.open, 'difference is', 'differences are')} open."
-            )
+            counted = _counted(self.open, "difference is", "differences are")
+            return " ".join([f"The reconciliation differs: {counted} open.", *self.left_open])
+        if self.state == "matched":
+            agrees = "what was compared agrees" if self.left_open else "everything agrees"
+            return " ".join([f"The reconciliation matches: {agrees}.", *self.left_open])
         return VERDICT_WORDS[self.state]
+
+    @property
+    def left_open(self) -> list[str]:
+        """What neither agrees nor is open, in a sentence each."""
+        in_flight = f"{_counted(self.timing, 'movement is', 'movements are')} in flight"
+        late = f", {self.late:,} of them for more than a day" if self.late else ""
+        resolved = f"{_counted(self.resolved, 'difference stands', 'differences stand')} as resolved before."
+        checks = f"{_counted(len(self.remarks), 'check was', 'checks were')} not made."
+        told = (
+            (self.timing, f"{in_flight}{late}."),
+            (self.resolved, resolved),
+            (self.remarks, checks),
+            (self.provider, f"Of the providers only {self.provider} was compared."),
+        )
+        return [words for is_so, words in told if is_so]
+
+    @property
+    def late(self) -> int:
+        """How much was in flight for longer than a day."""
+        return int(self.summary.get("late", 0))
 
     @property
     def timing(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row
@@ -31,16 +32,22 @@ THERE_ALONE = {
     "duplicate": "A {thing} of {there} at {at} is for a deposit that another payment has paid.",
     "state": "A {thing} of {there} has come to {at}, and its deposit is called {deposit} here.",
 }
+LATE = "A {thing} of {there} at {at} has been under way to our books for {age}."
 ROLLED_BACK = "A {thing} was rolled back here, and stands at {at} with {there}."
 NOTHING_THERE = "A {thing} of {here} is booked here, and {at} says that nothing came of it: {state}."
 NOTHING_HERE = "A {thing} of {there} stands at {at}, and comes to nothing here."
 
+# What is under way for longer is told with its age. Only payouts may take that long.
+SOON = timedelta(days=1)
+
 BALANCE = "At {at} lies {there}. By our books, and with all that is known to differ, it should be {here}."
 
 
-def of_difference(row: Row[Any], *, at: str) -> str:
+def of_difference(row: Row[Any], *, at: str, now: datetime) -> str:
     """A pair of `matching_sql` that differs, for staff; `at` is the provider in a sentence."""
-    return _form(row).format(
+    age = now - row.happened_at
+    return _form(row, is_late=age >= SOON).format(
+        age=_days(age),
         thing=THINGS[row.what],
         at=at,
         here=_told(row.our_asset, row.our_amount, row.our_fee),
@@ -64,7 +71,9 @@ def money(code: str | None, minor: Any) -> str:
     return str(Money(int(minor), asset(code)))
 
 
-def _form(row: Row[Any]) -> str:
+def _form(row: Row[Any], *, is_late: bool) -> str:
+    if not row.is_here and row.kind == "timing" and is_late:
+        return LATE
     if not row.is_here:
         return THERE_ALONE[row.kind]
     if not row.is_there:
@@ -74,6 +83,10 @@ def _form(row: Row[Any]) -> str:
     if row.is_rolled_back:
         return ROLLED_BACK
     return NOTHING_THERE if row.our_amount else NOTHING_HERE
+
+
+def _days(age: timedelta) -> str:
+    return "1 day" if age.days == 1 else f"{age.days:,} days"
 
 
 def _told(code: str | None, amount: Any, fee: Any) -> str:

@@ -11,6 +11,7 @@ from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.core.money import Money
 from advancia.payments.strays import services as strays
+from advancia.providers.cryptomus import SANDBOX
 from advancia.providers.sandbox.faults import Fault
 from advancia.reconciliation import runs
 from advancia.reconciliation.asking import Cards
@@ -39,6 +40,8 @@ def test_a_day_of_trade_agrees(trade):
 
     assert found(run) == []
     assert (run.state, [*run.alarms]) == ("matched", [])
+    [coins] = [each for each in run.checks if (each.provider, each.check) == (SANDBOX, "payments")]
+    assert (coins.compared, coins.matched) == (2, 2)  # also what was given back as a whole
 
 
 def unbooked(trade, amount="10.00", code="USD", **more):
@@ -235,6 +238,11 @@ def test_a_payout_is_under_way_for_days(trade):
     run = look(trade)
 
     assert (run.state, [each[:3] for each in found(run)]) == ("matched", [("timing", "payouts", payout)])
+    assert "under way to our books." in found(run)[0][3]
+    [counted] = [each for each in run.checks if each.check == "payouts"]
+    assert (counted.compared, counted.matched, counted.in_flight) == (1, 0, 1)
+    later = look(trade, clock=lambda: utcnow() + timedelta(hours=49))
+    assert found(later)[0][3].endswith("has been under way to our books for 2 days.")
 
 
 def test_a_correction_by_posting_counts_as_what_it_puts_right(trade):

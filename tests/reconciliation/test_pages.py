@@ -426,6 +426,7 @@ def test_what_was_not_looked_at_is_said_on_the_page_and_in_the_mail(app, finance
     work_off(app)
 
     assert run.state == "matched"
+    assert "what was compared agrees. 1 check was not made." in finance.get(f"{HERE}{run.id}").text
     assert remark in finance.get(f"{HERE}{run.id}").text
     assert f"~ {remark}" in all_mails(app)
     with app.app_context():

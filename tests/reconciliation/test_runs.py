@@ -15,7 +15,7 @@ from advancia.core import alarms
 from advancia.core.clock import utcnow
 from advancia.core.db import db, unit_of_work
 from advancia.core.outbox import OutboxRow
-from advancia.reconciliation import deciding, queries, runner, runs
+from advancia.reconciliation import cli, deciding, queries, runner, runs
 from advancia.reconciliation.errors import (
     AlreadyClosed,
     AlreadyRunning,
@@ -67,6 +67,7 @@ def test_books_that_agree_match_and_nothing_sounds(app):
     run = reconcile(Provider())
 
     assert (run.state, run.open, sounding()) == ("matched", 0, set())
+    assert run.verdict_words == "The reconciliation matches: everything agrees."
     assert {each.side for each in run.checks} == {"inside", "outside"}
     assert run.snapshot_at is not None
     assert run.finished_at is not None
@@ -126,8 +127,14 @@ def test_what_was_resolved_stays_so_until_its_amounts_are_others(app):
 
 
 def test_what_is_in_flight_is_told_and_does_not_differ_until_it_is_missing(app):
-    in_flight = reconcile(Provider(a_difference(kind=Kind.TIMING)))
+    day_old = utcnow() - timedelta(hours=25)
+    in_flight = reconcile(Provider(a_difference(kind=Kind.TIMING, happened_at=day_old)))
     assert (in_flight.state, in_flight.timing, sounding()) == ("matched", 1, set())
+    assert in_flight.verdict_words == (
+        "The reconciliation matches: what was compared agrees. 1 movement is in flight, "
+        "1 of them for more than a day."
+    )
+    assert cli._words(in_flight).endswith(in_flight.verdict_words)
 
     missing = reconcile(Provider(a_difference()))
     assert (missing.state, missing.open) == ("differs", 1)
