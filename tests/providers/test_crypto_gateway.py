@@ -62,8 +62,8 @@ class CryptoShop:
         """The kinds of all events so far; one that was answered late may have come twice."""
         return {event.type for event in self.events(0)}
 
-    def events(self, count):
-        return [verify_event(body, keys=[SECRET]) for _, body in self.endpoint.wait_for(count)]
+    def events(self, count, *, key=SECRET):
+        return [verify_event(body, keys=[key]) for _, body in self.endpoint.wait_for(count)]
 
 
 @pytest.fixture
@@ -255,7 +255,9 @@ def test_a_payout_is_paid_after_a_while_and_asking_twice_is_one_payout(crypto):
     assert crypto.gateway.payouts._call("/v1/payout", asked) == first
     assert first["status"] == "process"
     crypto.shop.move_clock(seconds=20)
-    [event] = crypto.events(1)
+    [event] = crypto.events(
+        1, key=sandbox_payout_key(SECRET)
+    )  # the provider signs with the key of what it is about
 
     assert event.type == "payout.paid"
     assert crypto.gateway.payouts._call("/v1/payout/info", {"order_id": "p-1"})["is_final"] is True

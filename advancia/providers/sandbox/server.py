@@ -16,6 +16,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from advancia.config import ROOT
 from advancia.core.clock import utcnow
 from advancia.core.log import logger
+from advancia.providers.cryptomus import sandbox_payout_key
 from advancia.providers.sandbox.api import api
 from advancia.providers.sandbox.balance import Balance
 from advancia.providers.sandbox.cards import Cards
@@ -90,9 +91,8 @@ class SandboxServer:
             disputes=Disputes(self._store, clock=clock),
             balance=Balance(self._store, clock=clock),
         )
-        sign = signer(secret)
-        self.invoices = Invoices(self._store, base_url=self.url, sign=sign, **times)
-        self.payouts = Payouts(self._store, sign=sign, **times)
+        self.invoices = Invoices(self._store, base_url=self.url, sign=signer(secret), **times)
+        self.payouts = Payouts(self._store, sign=signer(sandbox_payout_key(secret)), **times)
         self._couriers = Couriers(
             self._store, advance=self._advance, webhook_url=webhook_url, secret=secret, clock=clock
         )
