@@ -135,6 +135,8 @@ def test_both_get_a_mail_without_the_reason_and_the_trail_has_it(
 
     assert letters(app, amara)[0]["facts"]["lines"] == [["Back in your wallet", "30.00 USD"]]
     assert letters(app, bilal)[0]["facts"]["lines"] == [["Taken out of your wallet", "30.00 USD"]]
+    assert letters(app, amara)[0]["facts"]["deed"] == "your transfer of 30.00 USD to Bilal Haddad"
+    assert letters(app, bilal)[0]["facts"]["deed"] == "the transfer of 30.00 USD to you from Amara Okafor"
     (line,) = rollbacks_in_trail(app, txn)
     assert (line.action, line.actor_id, line.reason) == ("transaction.rolled_back", admin.id, REASON)
     work()
