@@ -274,3 +274,39 @@ def test_a_deposit_that_was_rolled_back_is_not_said_to_be_refundable(staff_page,
     shown = finance.get(f"/admin/payments/{paid.id}")
     assert "nothing: it was rolled back" in shown.one("aside dl").text
     assert not shown.all("a[href$='/refund']")
+
+
+@pytest.mark.parametrize(
+    ("refunded", "standing", "words"),
+    [
+        ("0", "disputed", "Disputed"),
+        ("40.00", "refunded_in_part", "Refunded in part"),
+        ("100.00", "refunded", "Refunded"),
+    ],
+)
+def test_the_list_says_what_came_after_a_payment_and_finds_it_by_that(
+    finance, paid, amara, sandbox, page, work_through, refunded, standing, words
+):
+    of_amara = f"/admin/payments/?who={amara.email}"
+    if refunded == "0":
+        seen = len(sandbox.deliveries())
+        sandbox.cards.disputes.open(sandbox.cards.checkouts.page(paid.checkout_id)["payment_intent"])
+        for event in sandbox.deliveries()[seen:]:
+            pass_on(page, event)
+        work_through()
+    else:
+        finance.submit(f"/admin/payments/{paid.id}/refund", amount=refunded, reason="Case 72")
+
+    found = finance.get(f"{of_amara}&state={standing}").one("#results tbody").text
+    assert words in found
+    assert "Sandbox card (simulated)" in found
+    assert "No deposit fits" in finance.get(f"{of_amara}&state=paid").text
+    assert words in finance.get(f"/admin/payments/{paid.id}").one("h1").text
+
+
+def test_the_list_says_of_an_open_payment_who_it_waits_for(finance, begun, amara):
+    begun(amara, "33.33", "USDT")
+
+    found = finance.get(f"/admin/payments/?who={amara.email}&state=pending").one("#results tbody").text
+    assert "Waiting for the payer" in found
+    assert "sandbox_crypto" not in found

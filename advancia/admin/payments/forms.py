@@ -7,6 +7,7 @@ from wtforms.validators import DataRequired, Length
 
 from advancia.admin.forms import DebtForm, ReasonForm
 from advancia.admin.lists import PROVIDERS, Filters
+from advancia.admin.payments.standing import WORDS
 from advancia.core import coin_addresses
 from advancia.core.errors import DomainError
 from advancia.core.money import Asset, Money
@@ -22,16 +23,7 @@ class DepositFilters(Filters):
     state = SelectField(
         "State",
         default="",
-        choices=options(
-            ("", "All"),
-            ("created", "Not begun"),
-            ("pending", "Waiting"),
-            ("paid", "Paid in"),
-            ("failed", "Not paid"),
-            ("expired", "Expired"),
-            ("locked", "Being checked"),
-            ("returned", "Given back"),
-        ),
+        choices=options(("", "All"), *WORDS.items()),
     )
     provider = SelectField("Provider", default="", choices=PROVIDERS)
 

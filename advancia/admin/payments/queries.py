@@ -15,6 +15,7 @@ from advancia import ledger
 from advancia.admin.approvals import queries as approvals
 from advancia.admin.approvals.services import Kind
 from advancia.admin.payments import second_person
+from advancia.admin.payments.standing import PROVIDER_STATES, WORDS, standing, stands
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.large_amounts import is_large
@@ -43,8 +44,18 @@ class DepositRow:
     credited: Money | None
     provider: str
     state: str
+    standing: str
     provider_state: str | None
     created_at: datetime
+
+    @property
+    def standing_words(self) -> str:
+        return WORDS[self.standing]
+
+    @property
+    def provider_state_words(self) -> str | None:
+        """What the provider does about it, where that says more than the standing."""
+        return PROVIDER_STATES.get(self.provider_state or "")
 
     @property
     def cursor(self) -> int:
@@ -99,7 +110,7 @@ def deposits(
     """A page of them, behind the cursor `before`."""
     chosen = _deposits()
     if state:
-        chosen = chosen.where(Deposit.state == state)
+        chosen = chosen.where(stands(state))
     if provider:
         chosen = chosen.where(Deposit.provider == provider)
     if user_id is not None:
@@ -107,7 +118,7 @@ def deposits(
     if before is not None:
         chosen = chosen.where(Deposit.created_at < func.to_timestamp(Decimal(before) / MICROSECONDS))
     rows = session.execute(chosen.order_by(Deposit.created_at.desc()).limit(limit))
-    return [_row(found, name) for found, name in rows]
+    return [_row(*row) for row in rows]
 
 
 def deposit(session: Session, deposit_id: UUID) -> DepositDetail:
@@ -115,13 +126,13 @@ def deposit(session: Session, deposit_id: UUID) -> DepositDetail:
     row = session.execute(_deposits().where(Deposit.id == deposit_id)).first()
     if row is None:
         raise NotFound("There is no such deposit.")
-    found, name = row
+    found, name, stands_now = row
     credit = whereabouts.credit_of(session, found)
     transaction = ledger.transaction(session, credit)
     of_deposit = select(Refund).where(refunds_of(deposit_id)).order_by(Refund.created_at)
     disputed = select(Dispute).where(Dispute.deposit_id == deposit_id).order_by(Dispute.opened_at)
     return DepositDetail(
-        row=_row(found, name),
+        row=_row(found, name, stands_now),
         checkout_id=found.checkout_id,
         payment_id=found.payment_id,
         network=found.network,
@@ -263,11 +274,11 @@ def waiting(session: Session) -> tuple[int, int]:
     return lying + len(onward.waiting(session)), disputed
 
 
-def _deposits() -> Select[Deposit, str]:
-    return select(Deposit, User.name).join(User, User.id == Deposit.user_id)
+def _deposits() -> Select[Deposit, str, str]:
+    return select(Deposit, User.name, standing()).join(User, User.id == Deposit.user_id)
 
 
-def _row(found: Deposit, name: str) -> DepositRow:
+def _row(found: Deposit, name: str, stands_now: str) -> DepositRow:
     of_asset = asset(found.asset)
     return DepositRow(
         id=found.id,
@@ -277,6 +288,7 @@ def _row(found: Deposit, name: str) -> DepositRow:
         credited=None if found.credited is None else Money(int(found.credited), of_asset),
         provider=found.provider,
         state=found.state,
+        standing=stands_now,
         provider_state=found.provider_state,
         created_at=found.created_at,
     )

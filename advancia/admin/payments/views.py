@@ -27,7 +27,6 @@ from advancia.core.db import Session, db, unit_of_work
 from advancia.core.errors import NotFound
 from advancia.core.large_amounts import LARGEST_WITHOUT
 from advancia.core.permissions import Permission
-from advancia.payments.queries import STATE_WORDS
 from advancia.payments.refunds import booking
 from advancia.payments.strays import services as strays
 from advancia.providers.errors import ProviderError
@@ -59,14 +58,14 @@ def index() -> ResponseReturnValue:
     )
     older = rows[PAGE_SIZE - 1].cursor if len(rows) > PAGE_SIZE else None
     page = listed(rows[:PAGE_SIZE], older=older, form=form)
-    return _render("index", form=form, page=page, state_words=STATE_WORDS)
+    return _render("index", form=form, page=page)
 
 
 @bp.get("/<uuid:deposit_id>")
 @staff_required(Permission.SEE_TRANSACTIONS)
 def show(deposit_id: UUID) -> ResponseReturnValue:
     return _render(
-        "show", deposit=queries.deposit(db.session(), deposit_id), state_words=STATE_WORDS, money=booking.amount_of
+        "show", deposit=queries.deposit(db.session(), deposit_id), money=booking.amount_of
     )  # fmt: skip
 
 
