@@ -21,6 +21,8 @@ from advancia.reconciliation.errors import (
     OwnResolution,
     OwnRun,
     ReasonNeeded,
+    SameResolution,
+    SameSignOff,
     SignedOffByYou,
 )
 from advancia.reconciliation.models import ReconciliationDifference as Difference
@@ -50,7 +52,10 @@ def assign(session: Session, *, actor: Actor, difference_id: int, user_id: int |
 
 
 def explain(session: Session, *, actor: Actor, difference_id: int, reason: str) -> None:
-    """Close a difference that is none, or that was put right elsewhere. Raises `AlreadyClosed`, `SignedOffByYou`."""
+    """Close a difference that is none, or that was put right elsewhere.
+
+    Raises `SignedOffByYou`, and `AlreadyClosed`, of which a double click is a `SameResolution`.
+    """
     _resolve(session, actor, difference_id, reason, correction=None)
 
 
@@ -71,12 +76,14 @@ def post(
 def sign_off(session: Session, *, actor: Actor, run_id: int, note: str | None) -> None:
     """Take responsibility for a run, once, as a second person; with something open in it, only with a reason.
 
-    Raises `NotOver`, `AlreadySignedOff`, `OwnRun`, `OwnResolution`, `ReasonNeeded`.
+    Raises `NotOver`, `AlreadySignedOff` (`SameSignOff` for a double click), `OwnRun`, `OwnResolution`, `ReasonNeeded`.
     """
     run = session.get(Run, run_id, with_for_update=True, populate_existing=True)
     if run is None:
         raise NotFound("There is no such run.")
     _hold_differences(session, run_id)
+    if (run.signed_off_by, run.note) == (actor.user_id, note or None):
+        raise SameSignOff
     _check_signer(session, run, actor)
     open_ones = queries.open_in(session, run_id)
     if (open_ones or run.state == "alarm") and not note:
@@ -118,7 +125,10 @@ def _check_signer(session: Session, run: Run, actor: Actor) -> None:
 def _resolve(
     session: Session, actor: Actor, difference_id: int, reason: str, *, correction: Correction | None
 ) -> None:
-    difference = _open_one(session, difference_id)
+    difference = _locked(session, difference_id)
+    if (difference.resolved_by, difference.reason) == (actor.user_id, reason):
+        raise SameResolution
+    _check_open(difference)
     if _signed_off_one(session, difference_id, actor.user_id):
         raise SignedOffByYou
     difference.state, difference.closed_at = "resolved", func.now()
@@ -137,6 +147,17 @@ def _resolve(
 
 
 def _open_one(session: Session, difference_id: int) -> Difference:
+    difference = _locked(session, difference_id)
+    _check_open(difference)
+    return difference
+
+
+def _check_open(difference: Difference) -> None:
+    if difference.state not in ("open", "assigned"):
+        raise AlreadyClosed
+
+
+def _locked(session: Session, difference_id: int) -> Difference:
     difference = (
         session.get(Difference, difference_id, with_for_update=True, populate_existing=True)
         if difference_id <= queries.LARGEST_ID
@@ -144,8 +165,6 @@ def _open_one(session: Session, difference_id: int) -> Difference:
     )
     if difference is None:
         raise NotFound("There is no such difference.")
-    if difference.state not in ("open", "assigned"):
-        raise AlreadyClosed
     return difference
 
 

@@ -20,6 +20,10 @@ class AlreadySignedOff(DomainError):
         super().__init__("This run was signed off meanwhile. Look at by whom.")
 
 
+class SameSignOff(AlreadySignedOff):
+    """By the same person and with the same note: a double click."""
+
+
 class OwnRun(DomainError):
     def __init__(self) -> None:
         super().__init__("You asked for this run yourself, so somebody else has to sign it off.")
@@ -43,6 +47,10 @@ class ReasonNeeded(DomainError):
 class AlreadyClosed(DomainError):
     def __init__(self) -> None:
         super().__init__("This difference was closed meanwhile. Look at how.")
+
+
+class SameResolution(AlreadyClosed):
+    """By the same person and for the same reason: a double click."""
 
 
 class NotStaff(DomainError):

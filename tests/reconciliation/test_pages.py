@@ -404,6 +404,27 @@ def test_who_does_both_at_the_same_moment_is_told_in_the_page_and_loses_nothing(
     assert next(iter(typed.values())) in answer.text
 
 
+@pytest.mark.parametrize(
+    ("path_of", "form", "typed", "quicker"),
+    [
+        ("{run}", "sign-off", {"note": "Mine, case 13"}, {"note": "Case 14 is open."}),
+        ("differences/{difference}", "explanation", {"reason": "Mine, case 13"}, {"reason": "Case 14."}),
+        ("differences/{difference}/posting", "posting", {"reason": "Mine, case 13"}, {"reason": "Case 14."}),
+    ],
+    ids=["signs off", "explains", "posts"],
+)
+def test_who_comes_second_is_told_how_it_stands_and_keeps_what_they_typed(
+    colleague, reconcile, the_difference, path_of, form, typed, quicker
+):
+    run, first, second = reconcile(Provider(a_difference())), colleague("admin"), colleague("owner")
+    path = HERE + path_of.format(run=run.id, difference=the_difference().id)
+    opened = second.get(path)
+    assert first.submit(path, f"form[action$='/{form}'][method=post]", **quicker).status == 303
+    late = second.submit_form(opened, f"form[action$='/{form}'][method=post]", **typed)
+
+    assert (late.status, "Mine, case 13" in late.text, "meanwhile" in late.text) == (422, True, True)
+
+
 def all_mails(app):
     return "\n".join(
         each.read_text(errors="replace")

@@ -22,7 +22,7 @@ from advancia.core.db import Session, db
 from advancia.core.permissions import Permission
 from advancia.reconciliation import corrections, deciding, onward, queries
 from advancia.reconciliation.corrections import Correction
-from advancia.reconciliation.errors import AlreadyClosed
+from advancia.reconciliation.errors import SameResolution
 from advancia.reconciliation.found import Side
 from advancia.reconciliation.inside import WORDS
 from advancia.reconciliation.shown import DifferenceRow, Wanted, money_of
@@ -71,14 +71,14 @@ def show(difference_id: int) -> ResponseReturnValue:
 @checked_by_its_form
 def assign(difference_id: int) -> ResponseReturnValue:
     form = AssignmentForm(queries.colleagues(db.session()))
-    row = queries.difference(db.session(), difference_id)
+    queries.difference(db.session(), difference_id)  # there is none: 404
     actor = current_actor()
     return _carried_out(
         form,
         lambda session: deciding.assign(
             session, actor=actor, difference_id=difference_id, user_id=form.chosen
         ),
-        page=lambda: _page(row, ReasonForm(), assignment=form, status=422),
+        page=lambda: _page(_now(difference_id), ReasonForm(), assignment=form, status=422),
         difference_id=difference_id,
         said="Noted who looks after it.",
     )
@@ -90,13 +90,13 @@ def assign(difference_id: int) -> ResponseReturnValue:
 @checked_by_its_form
 def explain(difference_id: int) -> ResponseReturnValue:
     form, actor = ReasonForm(), current_actor()
-    row = queries.difference(db.session(), difference_id)
+    queries.difference(db.session(), difference_id)  # there is none: 404
     return _carried_out(
         form,
         lambda session: deciding.explain(
             session, actor=actor, difference_id=difference_id, reason=entered(form.reason)
         ),
-        page=lambda: _page(row, form, status=422),
+        page=lambda: _page(_now(difference_id), form, status=422),
         difference_id=difference_id,
         said="Resolved.",
     )
@@ -137,7 +137,7 @@ def post(difference_id: int) -> ResponseReturnValue:
     return _carried_out(
         form,
         put_right,
-        page=lambda: _corrected(row, form, status=422),
+        page=lambda: _corrected(_now(difference_id), form, status=422),
         difference_id=difference_id,
         said="Posted, and resolved.",
     )
@@ -152,7 +152,12 @@ def _carried_out(
     said: str,
 ) -> ResponseReturnValue:
     here = url_for(".show", difference_id=difference_id)
-    return carry_out(form, deed, page=page, then=here, said=said, late=(AlreadyClosed,))
+    return carry_out(form, deed, page=page, then=here, said=said, late=(SameResolution,))
+
+
+def _now(difference_id: int) -> DifferenceRow:
+    """As it stands after a refusal: somebody may have been quicker."""
+    return queries.difference(db.session(), difference_id)
 
 
 def _asked_for(row: DifferenceRow, form: CorrectionForm) -> Correction:

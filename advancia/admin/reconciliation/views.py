@@ -15,7 +15,7 @@ from advancia.admin.reconciliation.forms import DifferenceFilters, RunFilters, S
 from advancia.core.db import db, in_unit_of_work
 from advancia.core.permissions import Permission
 from advancia.reconciliation import deciding, keeping, queries, runs
-from advancia.reconciliation.errors import AlreadyRunning, AlreadySignedOff
+from advancia.reconciliation.errors import AlreadyRunning, SameSignOff
 from advancia.reconciliation.shown import DifferenceRow, Shown
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
@@ -95,7 +95,7 @@ def sign_off(run_id: int) -> ResponseReturnValue:
         page=lambda: _page(queries.run(db.session(), run_id), form, status=422),
         then=url_for(".show", run_id=run_id),
         said="Signed off.",
-        late=(AlreadySignedOff,),
+        late=(SameSignOff,),
     )
 
 
