@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Select, and_, case, exists, func, literal, or_, select, union_all
+from sqlalchemy import and_, case, func, literal, or_, select, union_all
 from sqlalchemy.sql.elements import ColumnElement
 
 from advancia import ledger
@@ -42,18 +43,16 @@ class PaymentOf:
 
 def deposit_of(session: Session, user_id: int, deposit_id: UUID) -> DepositView:
     """The customer's own deposit, with what came after it. Raises `NotFound` for anybody else's."""
-    found = session.execute(
-        _with_way_back().where(Deposit.id == deposit_id, Deposit.user_id == user_id)
-    ).first()
-    if found is None:
+    deposit = session.scalar(select(Deposit).where(Deposit.id == deposit_id, Deposit.user_id == user_id))
+    if deposit is None:
         raise NotFound
-    deposit, goes_back = found
-    view = _view(deposit, goes_back=goes_back)
-    credit = whereabouts.credit_of(session, deposit) if deposit.state == "paid" else view.reference
+    view = _view(deposit, _set_aside(session, [deposit]).get(deposit_id))
+    is_paid = deposit.state == "paid"
+    credit = whereabouts.credit_of(session, deposit) if is_paid else view.reference
     return replace(
         view,
         reference=credit,
-        rolled_back_by=rolled_back_by(session, credit) if deposit.state == "paid" else None,
+        rolled_back_by=rolled_back_by(session, credit) if is_paid else None,
         refunds=_refunds_of(session, deposit_id),
         disputes=_disputes_of(session, deposit_id),
         owing=_owing_for(session, user_id, deposit_id),
@@ -62,25 +61,26 @@ def deposit_of(session: Session, user_id: int, deposit_id: UUID) -> DepositView:
 
 def open_deposits_of(session: Session, user_id: int) -> list[DepositView]:
     """The customer's deposits that have not ended: first what has arrived and cannot be used, then newest first."""
-    rows = session.execute(
-        _with_way_back()
+    deposits = session.scalars(
+        select(Deposit)
         .where(Deposit.user_id == user_id, _is_open())
         .order_by(Deposit.created_at.desc())
         .limit(MOST_OPEN)
-    )
-    views = [_view(deposit, goes_back=goes_back) for deposit, goes_back in rows]
+    ).all()
+    strays = _set_aside(session, deposits)
+    views = [_view(each, strays.get(each.id)) for each in deposits if strays.get(each.id) != "credited"]
     return sorted(views, key=lambda view: FIRST.get(view.standing.value, len(FIRST)))
 
 
 def ended_deposits_of(session: Session, user_id: int) -> list[DepositView]:
     """The newest of the customer's deposits of which nothing came, which the history does not show."""
-    rows = session.execute(
-        _with_way_back()
+    deposits = session.scalars(
+        select(Deposit)
         .where(Deposit.user_id == user_id, Deposit.state.in_(("failed", "expired", "returned")))
         .order_by(Deposit.created_at.desc())
         .limit(MOST_ENDED)
     )
-    return [_view(deposit, goes_back=goes_back) for deposit, goes_back in rows]
+    return [_view(deposit) for deposit in deposits]
 
 
 def open_version(session: Session, user_id: int) -> str:
@@ -151,25 +151,25 @@ def unsettled_payments(session: Session, *, limit: int) -> list[tuple[str, str, 
     return [(provider, payment_id, what) for provider, payment_id, what, _ in rows]
 
 
-def _with_way_back() -> Select[Deposit, bool]:
-    """Deposits, each with whether it has been decided that what arrived for it goes back."""
-    decided = exists().where(StrayPayment.deposit_id == Deposit.id, StrayPayment.state == "returned")
-    is_returning = func.coalesce(Deposit.provider_state == "refund_process", literal(value=False))
-    return select(Deposit, or_(is_returning, decided))
-
-
 def _is_open() -> ColumnElement[bool]:
     """Whether it waits for its payment, or something arrived that its owner cannot use yet."""
-    elsewhere = exists().where(StrayPayment.deposit_id == Deposit.id, StrayPayment.state == "credited")
     waits = or_(
         Deposit.expires_at > utcnow(),
         Deposit.checkout_url.is_(None),  # its payment is under way
         Deposit.provider_state == "wrong_amount_waiting",
     )
-    return or_(
-        and_(Deposit.state == "pending", waits),
-        and_(Deposit.state == "locked", ~elsewhere),
+    return or_(and_(Deposit.state == "pending", waits), Deposit.state == "locked")
+
+
+def _set_aside(session: Session, deposits: Sequence[Deposit]) -> dict[UUID, str]:
+    """How the payments stand that came for the locked ones of these, where they lie in suspense, or did."""
+    locked = [deposit.id for deposit in deposits if deposit.state == "locked"]
+    if not locked:
+        return {}
+    strays = session.execute(
+        select(StrayPayment.deposit_id, StrayPayment.state).where(StrayPayment.deposit_id.in_(locked))
     )
+    return {deposit_id: state for deposit_id, state in strays if deposit_id is not None}
 
 
 def _refunds_of(session: Session, deposit_id: UUID) -> tuple[RefundView, ...]:
@@ -197,7 +197,8 @@ def _disputes_of(session: Session, deposit_id: UUID) -> tuple[str, ...]:
     )
 
 
-def _view(deposit: Deposit, *, goes_back: bool) -> DepositView:
+def _view(deposit: Deposit, stray: str | None = None) -> DepositView:
+    """`stray` is how the payment stands that was set aside for it."""
     of_asset = asset(deposit.asset)
     return DepositView(
         id=deposit.id,
@@ -215,5 +216,5 @@ def _view(deposit: Deposit, *, goes_back: bool) -> DepositView:
         txid=deposit.txid,
         customer=deposit.customer,
         reference=f"deposit:{deposit.id}",
-        goes_back=goes_back,
+        goes_back=stray == "returned" or deposit.provider_state == "refund_process",
     )

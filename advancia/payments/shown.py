@@ -236,6 +236,8 @@ class DepositView:
         stages = ["Started", f"Payment confirmed by {self.provider_words}", "In your wallet"]
         if self.is_crypto:
             stages = ["Started", "Seen on the network", "Confirmed by the network", "In your wallet"]
+        if self.standing is Standing.UNDERPAID:
+            stages = ["Started", "A part has arrived", "The rest has arrived", "In your wallet"]
         if self.state == "paid":
             done = [ProgressStep(words, "done") for words in stages]
             return done if self.standing is Standing.PAID else [*done, self._last_step]

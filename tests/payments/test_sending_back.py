@@ -12,6 +12,7 @@ from sqlalchemy import select, text
 
 from advancia.core.db import db, unit_of_work
 from advancia.core.errors import NotFound
+from advancia.payments import queries
 from advancia.payments.errors import AddressNeeded, AlreadyDecided, OnItsWayBack, RefundAlreadyAsked
 from advancia.payments.models import Deposit, Refund
 from advancia.payments.refunds import suspense
@@ -298,9 +299,11 @@ def test_the_trail_tells_who_sent_it_back_and_why(app, for_suspended, send_back,
 
 
 def test_the_customer_is_told_that_it_goes_back(app, for_suspended, send_back, amara):
-    _, stray = for_suspended
+    deposit, stray = for_suspended
     send_back(stray)
     with app.app_context():
+        assert queries.deposit_of(db.session(), amara.id, deposit.id).state_words == "On its way back"
+        assert [each.id for each in queries.open_deposits_of(db.session(), amara.id)] == [deposit.id]
         told = db.session.scalars(
             text("SELECT payload->'facts'->>'subject' FROM outbox WHERE payload->>'user_id' = :id"),
             {"id": str(amara.id)},

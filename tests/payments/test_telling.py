@@ -60,6 +60,7 @@ def test_who_has_sent_too_little_is_told_what_is_missing_and_led_back_to_the_pag
     assert "0.00800000 BTC has arrived, and 0.01200000 BTC is missing. Send the rest" in answer.text
     assert "A part is missing" in answer.one("#deposit-tag").text
     assert "Open until" in answer.text
+    assert answer.one("[aria-current=step]").text.strip() == "The rest has arrived"
     assert answer.one("button.primary").text.strip() == "Go to payment"
     assert amara_page.submit_form(answer).location == deposit.url
     assert subjects().count("A part of your payment of 0.02000000 BTC is missing") == 1
@@ -162,6 +163,24 @@ def test_the_page_of_a_payment_in_dispute_does_not_call_it_paid_in(sandbox, amar
     assert held.one("h1").text == "Held by a dispute"
     assert held.one("[aria-current=step]").text.strip() == "Held by a dispute"
     assert "Paid in" not in held.text
+
+
+def test_the_page_of_a_payment_that_was_rolled_back_does_not_call_it_paid_in(
+    app, amara, amara_page, begun, hear
+):
+    deposit = begun(amara, "80.00")
+    choose(deposit.url, "pay")
+    hear()
+    with app.app_context(), unit_of_work() as session:
+        ledger.reverse(
+            session, transaction_reference=f"deposit:{deposit.id}", reference=f"rollback:{deposit.id}",
+            reason="Credited to the wrong account", kind="reversal",
+        )  # fmt: skip
+
+    answer = shown(amara_page, deposit)
+    assert answer.one("h1").text == "Rolled back"
+    assert answer.one(f"main .note a[href='/history/rollback:{deposit.id}']")
+    assert "Paid in" not in answer.text
 
 
 def test_a_lost_dispute_of_money_that_was_spent_tells_of_the_debt(
