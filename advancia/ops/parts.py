@@ -33,6 +33,7 @@ BACKUP_PROOF_IS_LATE = timedelta(days=8)  # it comes each week
 CACHE_PATIENCE = 1.0  # seconds
 
 WORKING = "Working"
+PAUSED = "Paused"
 NOT_ANSWERING = "Not answering"
 Facts = Mapping[str, float | int | str | None]
 
@@ -171,7 +172,7 @@ def _money(session: Session) -> Iterator[Part]:
         yield Part("money", "Money")
         return
     age = utcnow() - found.lockdown.since if found.lockdown else None
-    words = "Paused by half only" if age is None or found.is_half else f"Paused for {_whole(age)}"
+    words = f"{PAUSED} by half only" if age is None or found.is_half else f"{PAUSED} for {_whole(age)}"
     yield Part(
         "money", "Money", State.DEGRADED, words, {"age_seconds": None if age is None else _seconds(age)}
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import NamedTuple, cast
 
 from flask import Blueprint, Flask, jsonify
 from flask.blueprints import BlueprintSetupState
@@ -10,7 +10,7 @@ from flask.typing import ResponseReturnValue
 
 from advancia.ops import health as checks
 from advancia.ops.health import Checkup, Health
-from advancia.ops.parts import WORKING, Part, State
+from advancia.ops.parts import PAUSED, WORKING, Part, State
 from advancia.web.access import machine, public
 from advancia.web.htmx import render
 from advancia.web.limits import limiter
@@ -52,7 +52,16 @@ def status() -> ResponseReturnValue:
     return render("public/status.html", parts=_for_people(checks.health()))
 
 
-def _for_people(found: Health) -> list[tuple[str, bool, str]]:
+class Line(NamedTuple):
+    """A part as the page of status names it; `tag` is how it stands in a word or two."""
+
+    name: str
+    ok: bool
+    words: str
+    tag: str
+
+
+def _for_people(found: Health) -> list[Line]:
     """What matters to a customer: the rest is for those who mend it."""
     by_key = {part.key: part for part in found.parts}
     work = next((by_key[key] for key in BEHIND_THE_PAGES if not by_key[key].ok), None)
@@ -61,4 +70,10 @@ def _for_people(found: Health) -> list[tuple[str, bool, str]]:
         shown[-1] = Part("work", "Background work", work.state, work.words)
     if not by_key["money"].ok:
         shown.insert(0, by_key["money"])
-    return [(part.name, part.ok, "" if part.words == WORKING else part.words) for part in shown]
+    return [_line(part) for part in shown]
+
+
+def _line(part: Part) -> Line:
+    is_paused = part.key == "money" and part.words.startswith(PAUSED)
+    tag = WORKING if part.ok else PAUSED if is_paused else "Not working"
+    return Line(part.name, part.ok, "" if part.words == WORKING else part.words, tag)

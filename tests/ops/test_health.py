@@ -17,6 +17,7 @@ from advancia.config import load_settings
 from advancia.core import alarms, heartbeats, outbox
 from advancia.core.db import db, unit_of_work
 from advancia.core.jobs import Job
+from advancia.ops import lockdown
 from advancia.ops import parts as product
 from tests.support.pages import InProcess, Page
 
@@ -282,6 +283,17 @@ def test_the_page_for_people_names_three_parts_and_no_figures(well, page):
     shown = page.get("/status")
     assert "What is in your wallet is safe" in shown.text
     assert "relay" not in shown.text.lower()
+
+
+def test_the_page_for_people_says_of_a_pause_alone_that_it_is_one(well, page):
+    lockdown.begin(reason="A rehearsal", is_total=False)
+    try:
+        shown = page.get("/status")
+    finally:
+        lockdown.lift(reason="A rehearsal")
+
+    assert "Money is paused: nothing can be sent" in shown.text
+    assert "not working" not in shown.text.lower()
 
 
 def test_the_code_s_newest_migration_is_found_once():

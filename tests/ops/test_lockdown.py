@@ -126,6 +126,7 @@ def test_the_page_of_status_says_that_money_is_paused(page, paused):
 
     assert "Everything works" not in shown.text
     assert "Money Paused for" in shown.one("ul.lines").get_text(" ", strip=True)
+    assert shown.all("ul.lines .tag")[0].text.strip() == "Paused"
 
 
 def test_from_the_closed_page_a_customer_sees_how_things_stand_and_can_sign_out(
