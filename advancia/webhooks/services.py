@@ -125,12 +125,13 @@ def note_failure(session: Session, event_id: int, *, attempt: int, error: str) -
 def replay(session: Session, *, event_id: int, actor: Actor | None = None) -> None:
     """Apply an event once more, whatever became of it; harmless, since the provider is asked anew.
 
-    Raises `NotFound`. Without an actor it is a command of whoever runs the server.
+    What had become of it stays written there until something new has. Raises `NotFound`. Without an actor it is a
+    command of whoever runs the server.
     """
     row = session.scalar(
         update(WebhookEvent)
         .where(WebhookEvent.id == _within(event_id))
-        .values(state="received", outcome=None, settled_at=None, payment_id=None)
+        .values(state="received", settled_at=None, payment_id=None)
         .returning(WebhookEvent.id)
     )
     if row is None:

@@ -310,3 +310,53 @@ def test_the_list_says_of_an_open_payment_who_it_waits_for(finance, begun, amara
     found = finance.get(f"/admin/payments/?who={amara.email}&state=pending").one("#results tbody").text
     assert "Waiting for the payer" in found
     assert "sandbox_crypto" not in found
+
+
+def test_a_replay_is_shown_while_it_is_under_way_and_keeps_what_became_of_it_before(
+    staff_page, begun, amara, happen, work_through
+):
+    happen(begun(amara, "40.00").url, "pay")
+    admin = staff_page("admin")
+    path = admin.get("/admin/webhooks/?kind=checkout.session.*").all("#results a.reach")[0]["href"]
+    before = admin.get(path).all("aside dd")[0].text
+    assert "credited" in before
+    assert admin.submit(path, form="form[action$='/replay']").status == 303
+
+    shown = admin.get(path)
+    assert "being gone through again" in shown.text
+    assert "What became of it before" in shown.text
+    assert shown.all("aside dd")[0].text == before
+    assert "Asked for by" in shown.one("table").text
+    assert not shown.all("form[action$='/parking']")
+    tag = shown.one("#webhook-event")["hx-ptag"]
+    asked = {"htmx_target": "div#webhook-event", "headers": {"HX-PTag": tag}}
+    assert admin.get(path, **asked).status == 304
+    work_through()
+    done = admin.get(path, **asked)
+    assert done.status == 200
+    assert "The deposit had been credited before." in done.text
+    assert "hx-ptag" not in done.one("#webhook-event").attrs
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ("The deposit is so already.", "The deposit was at that already, so nothing has changed."),
+        ("The deposit refund pending.", "A refund is on its way back."),
+        (
+            "The deposit was credited before; refund succeeded; refund succeeded.",
+            "The deposit had been credited before. 2 refunds were given back.",
+        ),
+        (
+            "The deposit waits for staff: It came over another network.",
+            "The payment waits for staff. It came over another network.",
+        ),
+        ("dispute open: 80.00 USD withheld.", "Dispute open: 80.00 USD withheld."),
+        ("No such checkout.session: cs_test_1", "No such checkout.session: cs_test_1."),
+        (None, ""),
+    ],
+)
+def test_what_became_of_an_event_is_told_in_sentences(outcome, words):
+    from advancia.admin.inbox.words import plain
+
+    assert plain(outcome) == words

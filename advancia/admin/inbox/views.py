@@ -10,15 +10,17 @@ from flask.typing import ResponseReturnValue
 
 from advancia.admin.carrying_out import carry_out
 from advancia.admin.forms import ReasonForm
+from advancia.admin.inbox import queries as inbox
 from advancia.admin.inbox.forms import InboxFilters
+from advancia.admin.inbox.words import plain
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
-from advancia.admin.payments import queries as payments
 from advancia.core.db import db, unit_of_work
 from advancia.core.permissions import Permission
+from advancia.wallet.queries import PROVIDER_WORDS
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
-from advancia.web.htmx import render, see_other
+from advancia.web.htmx import render, see_other, tagged, unchanged
 from advancia.webhooks import queries, services
 
 bp = Blueprint("inbox", __name__, url_prefix="/webhooks")
@@ -38,13 +40,16 @@ def index() -> ResponseReturnValue:
         size=PAGE_SIZE + 1,
     )
     older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
-    return render("admin/inbox/index.html", form=form, page=listed(rows[:PAGE_SIZE], older=older, form=form))
+    page = listed(rows[:PAGE_SIZE], older=older, form=form)
+    return render("admin/inbox/index.html", form=form, page=page, plain=plain, provider_words=PROVIDER_WORDS)
 
 
 @bp.get("/<int:event_id>")
 @staff_required(Permission.RECONCILE)
 def show(event_id: int) -> ResponseReturnValue:
-    return _page(ReasonForm(), event_id)
+    version = inbox.shown(db.session(), event_id).version
+    same = unchanged(version)
+    return _page(ReasonForm(), event_id) if same is None else same
 
 
 @bp.post("/<int:event_id>/replay")
@@ -83,16 +88,18 @@ def _with_reason(event_id: int, deed: Callable[..., None], *, said: str) -> Resp
 
 
 def _page(form: ReasonForm, event_id: int, status: int = 200) -> ResponseReturnValue:
-    event = queries.detail(db.session(), event_id)
-    stray_id = payments.stray_id_of(db.session(), provider=event.row.provider, payment_id=event.payment_id)
-    return render(
+    shown = inbox.shown(db.session(), event_id)
+    page = render(
         "admin/inbox/show.html",
         status=status,
         form=form,
-        event=event,
-        body=_set_out(event.body),
-        stray_id=stray_id,
+        shown=shown,
+        event=shown.event,
+        row=shown.event.row,
+        provider_words=PROVIDER_WORDS,
+        body=_set_out(shown.event.body),
     )
+    return tagged(page, shown.version)
 
 
 def _set_out(body: str) -> str:
