@@ -77,6 +77,8 @@ def test_a_run_shows_how_far_it_is_and_asks_again_until_it_is_over(page, run):
     open_run = page.get(f"/admin/launch/{run(('ok', 'Mail is taken'), state='open')}")
 
     assert "1 of 9 are looked at" in open_run.text
+    figures = [each.text.strip() for each in open_run.all("section[aria-labelledby=score] dd")]
+    assert figures == ["1 of 9", "1"]
     part = open_run.one("#launch-run")
     assert part["hx-trigger"] == "every 2s"
     same = page.get(part["hx-get"], htmx_target="div#launch-run", headers={"HX-PTag": part["hx-ptag"]})
@@ -90,6 +92,8 @@ def test_the_scorecard_puts_what_blocks_first_and_has_evidence_and_remedy(page, 
 
     assert [each.text for each in shown.all(".findings strong")] == ["It runs", "Loop", "Mail is taken"]
     assert shown.one("h1").text.endswith("Not ready")
+    assert shown.all("section[aria-labelledby^=state] h2")[0].text.endswith(": 1")
+    assert "#i-error" in str(shown.one("li.blocker .icon"))
     assert "hx-get" not in shown.one("#launch-run").attrs
     assert [each.text.strip() for each in page.get("/admin/launch/").all("tbody td.n")] == [
         "1",
@@ -107,6 +111,9 @@ def test_canaries_are_marked_wherever_people_are_and_counted_nowhere(app, page, 
             update(User).where(User.id == amara.id).values(email=canaries.address_of(amara.handle))
         )
     give(app, amara.id, Money.of("1.00", "USD"))
+    with app.app_context(), unit_of_work() as session:
+        session.execute(update(User).where(User.id == amara.id).values(suspended_at=func.now()))
+    assert "Closed" in page.get(f"/admin/customers/?q={amara.handle}").one("tbody").text
 
     assert page.get("/admin/").all("section[aria-labelledby=people] dd")[0].text == counted
     for place in (

@@ -16,7 +16,7 @@ from typing import Final, Self
 import httpx
 from sqlalchemy import select, update
 
-from advancia import ledger
+from advancia import audit, ledger
 from advancia.core import canaries
 from advancia.core.clock import utcnow
 from advancia.core.db import Session, unit_of_work
@@ -33,6 +33,7 @@ from advancia.web.public import TERMS_VERSION
 
 KEEPER: Final = canaries.address_of("keeper")
 NOTE: Final = "Launch check"
+CLOSED_BECAUSE: Final = "Launch check: the canary has come to its end"
 CODE = re.compile(r"\b[0-9]{6}\b")
 
 
@@ -109,6 +110,18 @@ class Canary:
         there = ledger.balance(self.look.session, ledger.available(user_id), amount.asset)
         self.look.session.rollback()
         return there
+
+    def close(self) -> None:
+        """Close the accounts of all newcomers, with those of runs that were broken off; the keeper stays."""
+        newcomers = canaries.are_canaries(User.email) & (User.email != KEEPER) & User.suspended_at.is_(None)
+        with unit_of_work() as session:
+            closed = session.scalars(
+                update(User).where(newcomers).values(suspended_at=utcnow()).returning(User.id)
+            ).all()
+            for user_id in closed:
+                audit.record_of_system(
+                    session, action="canary.closed", kind="user", id=user_id, reason=CLOSED_BECAUSE
+                )
 
     def leave(self) -> None:
         """Sign out, and see to it that nothing is left behind: no session, no mail, no count of tries."""

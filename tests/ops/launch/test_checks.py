@@ -270,7 +270,8 @@ def test_a_cookie_without_its_guards_is_named(well_set, word):
     found = well_set.find("cookies", served={"/login": bare})
 
     assert found.state is BLOCKER
-    assert "session" in found.evidence
+    assert "session cookie lacks" in found.evidence
+    assert word.partition("=")[0] in found.evidence.partition("lacks")[2]
 
 
 def test_a_cookie_that_does_not_come_leaves_it_open(well_set):

@@ -46,7 +46,7 @@ class Broken(httpx.HTTPTransport):
 
 
 def left_behind():
-    """What canaries have of money, of open sessions, of mail and of counted tries."""
+    """What canaries have of money, of open sessions, of mail, and of counted tries and open accounts of newcomers."""
     session = db.session()
     canaries = session.scalars(select(User.id).where(are_canaries(User.email))).all()
     money = sum(ledger.balance(session, ledger.available(each), loop.SENT.asset).minor for each in canaries)
@@ -56,6 +56,8 @@ def left_behind():
         select(func.count()).where(are_canaries(CountedTry.key)),
     )
     found = [money, *(session.scalar(each) for each in counts)]
+    newcomers = are_canaries(User.email) & (User.email != KEEPER) & User.suspended_at.is_(None)
+    found[-1] += session.scalar(select(func.count()).where(newcomers))
     session.rollback()
     return found
 

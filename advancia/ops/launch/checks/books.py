@@ -21,7 +21,12 @@ LAST_SEAL = text("select id, sealed_at, upto_txn from ledger.seal order by id de
 
 SHORTEST_WINDOW = timedelta(hours=20)  # of a run that was asked for and has to do for a night's
 LAST_RECONCILIATION = (
-    select(ReconciliationRun.state, ReconciliationRun.finished_at, ReconciliationRun.signed_off_at)
+    select(
+        ReconciliationRun.state,
+        ReconciliationRun.finished_at,
+        ReconciliationRun.signed_off_at,
+        ReconciliationRun.kind,
+    )
     .where(
         ReconciliationRun.state != "running",
         ReconciliationRun.provider.is_(None),
@@ -74,7 +79,9 @@ def seals_fresh(look: Look) -> Finding:
     )
 
 
-@check("The last night's reconciliation matched, or was signed off", weight=Weight.BLOCKER)
+@check(
+    "The last whole reconciliation, at night or asked for, matched or was signed off", weight=Weight.BLOCKER
+)
 def reconciliation(look: Look) -> Finding:
     last = look.session.execute(LAST_RECONCILIATION).first()
     remedy = (
@@ -84,7 +91,8 @@ def reconciliation(look: Look) -> Finding:
         return wrong(
             "Nothing was ever reconciled.", "Run flask --app wsgi reconcile, and see whether the clock runs."
         )
-    words = f"The run of {last.finished_at:%Y-%m-%d %H:%M} UTC: {last.state}"
+    whose = "nightly run" if last.kind == "nightly" else "run that was asked for, and ended"
+    words = f"The {whose} at {last.finished_at:%Y-%m-%d %H:%M} UTC: {last.state}"
     if look.now() - last.finished_at > NIGHT_IS_LATE:
         return wrong(
             f"{words}. That was {_minutes(look, last.finished_at)} ago.", "See whether clock and worker run."

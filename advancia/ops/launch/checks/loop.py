@@ -43,7 +43,7 @@ def canary_loop(look: Look) -> Finding:
         return wrong(f"{stopped or 'It could not all be undone'}. Done: {loop.told}.{left}", REMEDY)
     if loop.open:
         return unknown(f"Done: {loop.told}. Not looked at: {', '.join(loop.open)}.", " ".join(loop.remedies))
-    return fine(f"Done: {loop.told}. All was undone.")
+    return fine(f"Done: {loop.told}. All was undone, and the newcomer's account closed.")
 
 
 class Loop:
@@ -78,11 +78,12 @@ class Loop:
             self._send_what_there_is()
 
     def end(self) -> None:
-        """Undo what the way through has left undone, and have both leave."""
+        """Undo what the way through has left undone, and have both leave, the newcomer for good."""
         with suppress(StepFailed, httpx.HTTPError):
             self._undo()
         self.newcomer.leave()
         self.keeper.leave()
+        self.newcomer.close()
         has = self.newcomer.has(SENT) + self.keeper.has(SENT)
         self.left = has - self.before if has != self.before else None
 

@@ -6,7 +6,7 @@ import re
 import ssl
 from datetime import UTC, datetime
 from http import HTTPStatus
-from http.cookies import SimpleCookie
+from http.cookies import Morsel, SimpleCookie
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -86,18 +86,24 @@ def cookies(look: Look) -> Finding:
         jar.load(each)
     if not jar:
         return unknown(f"{PAGE} set no cookie.", "See whether the proxy takes Set-Cookie away.")
-    lax = [
-        name
-        for name, cookie in jar.items()
-        if not (cookie["secure"] and cookie["httponly"] and cookie["samesite"])
-    ]
-    bare = [name for name in jar if not name.startswith("__Host-")]
-    if lax or bare:
+    bare = [f"the {name} cookie lacks {', '.join(what)}" for name in jar if (what := _lacking(jar[name]))]
+    if bare:
         return wrong(
-            f"Not Secure, HttpOnly, SameSite and bound to the host: {', '.join(sorted({*lax, *bare}))}.",
+            f"{PAGE} sets a cookie without its guards: {'; '.join(sorted(bare))}.",
             f"Set PUBLIC_URL to the https address. {PROXY_TAKES}",
         )
     return fine(f"{', '.join(jar)}: Secure, HttpOnly, SameSite, bound to the host by its name.")
+
+
+def _lacking(cookie: Morsel[str]) -> list[str]:
+    """Which of the guards of a cookie are not there."""
+    guards = (
+        ("Secure", cookie["secure"]),
+        ("HttpOnly", cookie["httponly"]),
+        ("SameSite", cookie["samesite"]),
+        ("the prefix __Host- that binds it to the host", cookie.key.startswith("__Host-")),
+    )
+    return [words for words, is_there in guards if not is_there]
 
 
 @check("The certificate is good for two weeks", weight=Weight.BLOCKER)
