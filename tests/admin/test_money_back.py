@@ -120,7 +120,7 @@ def test_an_address_that_cannot_be_right_is_refused_beside_its_field(
 def test_what_lies_in_suspense_is_sent_back_from_its_page(app, finance, astray, sandbox, work_through):
     path = astray()
     opened = finance.get(path)
-    link = opened.one("a[href$='/return']")["href"]
+    link = f"{opened.one('form:has(button[name=send_back])')['action']}/return"
     page = finance.get(link)
     assert "leaves suspense now" in page.text
     wrong = finance.submit_form(page, address=BITCOIN, reason="Case 20")

@@ -360,3 +360,53 @@ def test_what_became_of_an_event_is_told_in_sentences(outcome, words):
     from advancia.admin.inbox.words import plain
 
     assert plain(outcome) == words
+
+
+def test_a_refund_on_its_way_says_so_and_the_page_looks_again_until_it_has_ended(finance, paid, work_through):
+    opened = finance.get(f"/admin/payments/{paid.id}/refund")
+    assert "Amara Okafor has 100.00 USD now." in opened.text
+    finance.submit_form(opened, amount="40.00", reason="Case 73")
+
+    shown = finance.get(f"/admin/payments/{paid.id}")
+    assert "On its way to the provider" in shown.text
+    asked = {
+        "htmx_target": "div#deposit-page",
+        "headers": {"HX-PTag": shown.one("#deposit-page")["hx-ptag"]},
+    }
+    assert finance.get(f"/admin/payments/{paid.id}", **asked).status == 304
+    work_through()
+    assert "On its way to the provider" not in finance.get(f"/admin/payments/{paid.id}", **asked).text
+
+
+def test_the_refund_of_a_disputed_payment_is_refused_with_the_dispute(
+    finance, paid, sandbox, page, work_through
+):
+    seen = len(sandbox.deliveries())
+    sandbox.cards.disputes.open(sandbox.cards.checkouts.page(paid.checkout_id)["payment_intent"])
+    for event in sandbox.deliveries()[seen:]:
+        pass_on(page, event)
+    work_through()
+
+    refused = finance.get(f"/admin/payments/{paid.id}/refund")
+    assert "bank disputes this payment" in refused.text
+    assert refused.all(f"a[href='/admin/payments/{paid.id}#disputes']")
+    assert "is left to refund" not in refused.text
+
+
+def test_a_decision_about_suspense_says_to_whom_by_whom_and_why_and_its_reason_goes_along_to_sending_back(
+    finance, begun, amara, happen
+):
+    happen(begun(amara, "25.00", "USDT").url, "wrong-network", "confirm")
+    path = finance.get("/admin/payments/suspense?state=open").all("#results a.reach")[0]["href"]
+    opened = finance.get(path)
+    sending = finance.submit_form(opened, reason="Case 74: asked by mail", send_back="yes")
+    assert sending.status == 200
+    assert sending.one("#reason").text.strip() == "Case 74: asked by mail"
+    assert sending.all(f"form[action='{path}/return']")
+    assert not sending.all(".error-summary")
+    assert finance.submit_form(opened, reason="Case 74: asked by mail").status == 303
+
+    decided = " ".join(finance.get(path).one("dl").text.split())
+    assert "Amara Okafor" in decided
+    assert "Decided bySam Adeyemi" in decided
+    assert "Case 74: asked by mail" in decided

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from wtforms import SelectField, StringField, ValidationError
 from wtforms.validators import DataRequired, Length
 
@@ -92,8 +94,8 @@ class CoinForm(ReasonForm):
     )
     request_id = RequestIdField()
 
-    def __init__(self, network: str) -> None:
-        super().__init__()
+    def __init__(self, network: str, **given: Any) -> None:
+        super().__init__(**given)
         self.network = network
         self.address.label.text = f"Address on {coin_addresses.words_of(network)}"
         self.address.description = "Where the payer wants it. Ask them, and copy it: nobody can call it back."

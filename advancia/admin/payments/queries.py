@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,6 +16,7 @@ from advancia import ledger
 from advancia.admin.approvals import queries as approvals
 from advancia.admin.approvals.services import Kind
 from advancia.admin.payments import second_person
+from advancia.admin.payments.decisions import Decision, decision_about
 from advancia.admin.payments.standing import PROVIDER_STATES, WORDS, standing, stands
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
@@ -79,6 +81,7 @@ class DepositDetail:
     refundable: Money
     is_rolled_back: bool
     waiting: UUID | None  # the request to refund it that waits for a second person
+    there: Money  # what its customer has now, of its asset
 
     @property
     def is_crypto(self) -> bool:
@@ -91,6 +94,28 @@ class DepositDetail:
     @property
     def can_be_refunded(self) -> bool:
         return self.is_refundable and self.waiting is None
+
+    @property
+    def open_dispute(self) -> Dispute | None:
+        """The dispute that keeps what is left of it from being refunded."""
+        return next((each for each in self.disputes if each.state == "open"), None)
+
+    @property
+    def lost_dispute(self) -> Dispute | None:
+        return next((each for each in self.disputes if each.state == "lost"), None)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether a refund of it is on its way, so that the page soon says something else."""
+        return any(each.state in ("asked", "pending") for each in self.refunds)
+
+    @property
+    def version(self) -> str:
+        """Changes whenever the page would show something else."""
+        refunds = [(each.id, each.state, each.failure) for each in self.refunds]
+        disputes = [(each.id, each.state) for each in self.disputes]
+        shown = f"{self.row}:{refunds}:{disputes}:{self.refundable}:{self.is_rolled_back}:{self.waiting}:{self.txid}"
+        return hashlib.sha256(shown.encode()).hexdigest()[:16]
 
     @property
     def network_of_refund(self) -> str:
@@ -145,6 +170,7 @@ def deposit(session: Session, deposit_id: UUID) -> DepositDetail:
         refundable=refunds.refundable(session, found),
         is_rolled_back=whereabouts.is_rolled_back(session, credit),
         waiting=approvals.open_about(session, kind=Kind.REFUND, subject=str(deposit_id)),
+        there=ledger.balance(session, ledger.available(found.user_id), asset(found.asset)),
     )
 
 
@@ -220,6 +246,7 @@ class StrayDetail:
     is_disputed: bool
     is_large: bool
     waiting: UUID | None
+    decision: Decision | None
 
     @property
     def is_under_way(self) -> bool:
@@ -255,6 +282,7 @@ def stray_detail(session: Session, stray_id: int) -> StrayDetail:
         is_disputed=strays_service.is_disputed(session, found),
         is_large=left is not None and is_large(left),
         waiting=second_person.waiting_about(session, stray_id),
+        decision=decision_about(session, found) if found.state != "open" else None,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from flask import Blueprint, current_app, flash, request, url_for
+from flask import Blueprint, Response, current_app, flash, request, url_for
 from flask.typing import ResponseReturnValue
 
 from advancia import audit
@@ -35,7 +35,7 @@ from advancia.wallet.queries import PROVIDER_WORDS
 from advancia.web.access import confirmed, current_actor, staff_required
 from advancia.web.csrf import checked_by_its_form
 from advancia.web.forms import entered
-from advancia.web.htmx import render, see_other
+from advancia.web.htmx import render, see_other, tagged, unchanged
 
 bp = Blueprint("payments", __name__, url_prefix="/payments")
 
@@ -64,9 +64,7 @@ def index() -> ResponseReturnValue:
 @bp.get("/<uuid:deposit_id>")
 @staff_required(Permission.SEE_TRANSACTIONS)
 def show(deposit_id: UUID) -> ResponseReturnValue:
-    return _render(
-        "show", deposit=queries.deposit(db.session(), deposit_id), money=booking.amount_of
-    )  # fmt: skip
+    return _polled("show", queries.deposit(db.session(), deposit_id))
 
 
 @bp.get("/<uuid:deposit_id>/refund")
@@ -165,6 +163,8 @@ def stray(stray_id: int) -> ResponseReturnValue:
 @checked_by_its_form
 def credit_stray(stray_id: int) -> ResponseReturnValue:
     form, actor = CreditForm(), current_actor()
+    if "send_back" in request.form:  # nothing is done yet: only the reason that was typed comes along
+        return _return_page_with(form.reason.data, queries.stray_detail(db.session(), stray_id))
 
     def wish(session: Session) -> dict[str, Any]:
         user_id = customers.id_of(session, entered(form.who))
@@ -215,11 +215,24 @@ def _return_form(detail: queries.StrayDetail) -> ReturnForm | CoinForm:
     return CoinForm(detail.network) if detail.is_crypto else ReturnForm()
 
 
+def _return_page_with(reason: str | None, detail: queries.StrayDetail) -> ResponseReturnValue:
+    typed = {"formdata": None, "data": {"reason": reason}}
+    form = CoinForm(detail.network, **typed) if detail.is_crypto else ReturnForm(**typed)
+    return _return_page(form, detail)
+
+
 def _refund_page(
     form: RefundForm | CoinRefundForm, deposit: queries.DepositDetail, status: int = 200
 ) -> ResponseReturnValue:
     large = LARGEST_WITHOUT[deposit.row.amount.asset.code]
-    return _render("refund", status=status, form=form, deposit=deposit, large=large)
+    return _render("refund", status=status, form=form, deposit=deposit, large=large, money=booking.amount_of)
+
+
+def _polled(name: str, deposit: queries.DepositDetail) -> ResponseReturnValue:
+    """A page that asks again while a refund is on its way."""
+    if (same := unchanged(deposit.version)) is not None:
+        return same
+    return tagged(_render(name, deposit=deposit, money=booking.amount_of), deposit.version)
 
 
 def _stray_page(form: CreditForm, detail: queries.StrayDetail, status: int = 200) -> ResponseReturnValue:
@@ -237,7 +250,7 @@ def _valid(form: Filters) -> Filters:
     return form
 
 
-def _render(name: str, *, status: int = 200, **facts: object) -> ResponseReturnValue:
+def _render(name: str, *, status: int = 200, **facts: object) -> Response:
     return render(
         f"admin/payments/{name}.html",
         status=status,
