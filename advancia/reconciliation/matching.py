@@ -105,7 +105,7 @@ def _named(pair: Pair, check: str) -> str:
     if check == BALANCE:
         return f"What lies at {pair.words} against our clearing account"
     if check == PAYMENTS and pair.provider in offers.CRYPTO:  # its invoices tell of both as one sum
-        return f"Payments, less what was given back of each, here and at {pair.words}"
+        return f"Payments, less refunds, here and at {pair.words}"
     return f"{check.capitalize()} here and at {pair.words}"
 
 

@@ -156,7 +156,8 @@ class Shown:
     def left_open(self) -> list[str]:
         """What neither agrees nor is open, in a sentence each."""
         in_flight = f"{_counted(self.timing, 'movement is', 'movements are')} in flight"
-        late = f", {self.late:,} of them for more than a day" if self.late else ""
+        some = "" if self.late == self.timing else f"{self.late:,} of them "
+        late = f", {some}for more than a day" if self.late else ""
         resolved = f"{_counted(self.resolved, 'difference stands', 'differences stand')} as resolved before."
         checks = f"{_counted(len(self.remarks), 'check was', 'checks were')} not made."
         told = (

@@ -131,8 +131,7 @@ def test_what_is_in_flight_is_told_and_does_not_differ_until_it_is_missing(app):
     in_flight = reconcile(Provider(a_difference(kind=Kind.TIMING, happened_at=day_old)))
     assert (in_flight.state, in_flight.timing, sounding()) == ("matched", 1, set())
     assert in_flight.verdict_words == (
-        "The reconciliation matches: what was compared agrees. 1 movement is in flight, "
-        "1 of them for more than a day."
+        "The reconciliation matches: what was compared agrees. 1 movement is in flight, for more than a day."
     )
     assert cli._words(in_flight).endswith(in_flight.verdict_words)
 
