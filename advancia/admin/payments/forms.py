@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from wtforms import SelectField, StringField, ValidationError
+from wtforms import SelectField, StringField, SubmitField, ValidationError
 from wtforms.validators import DataRequired, Length
 
 from advancia.admin.forms import DebtForm, ReasonForm
@@ -122,6 +122,7 @@ class CreditForm(ReasonForm):
         description="Whose money it is: email, @handle or id.",
         validators=[DataRequired("Say whose it is"), Length(max=LONGEST)],
     )
+    send_back = SubmitField("Send back")
 
     def tell(self, refusal: DomainError) -> None:
         self.refuse(self.who, str(refusal))

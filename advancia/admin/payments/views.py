@@ -163,7 +163,7 @@ def stray(stray_id: int) -> ResponseReturnValue:
 @checked_by_its_form
 def credit_stray(stray_id: int) -> ResponseReturnValue:
     form, actor = CreditForm(), current_actor()
-    if "send_back" in request.form:  # nothing is done yet: only the reason that was typed comes along
+    if form.send_back.data:  # nothing is done yet: only the reason that was typed comes along
         return _return_page_with(form.reason.data, queries.stray_detail(db.session(), stray_id))
 
     def wish(session: Session) -> dict[str, Any]:
