@@ -318,7 +318,7 @@ def test_there_is_nothing_to_prove_without_a_backup(scratch):
         told = empty.app.test_cli_runner().invoke(args=["backup", "prove"])
 
     assert told.exit_code == 2
-    assert "There is no backup yet" in told.output
+    assert "there is no backup" in told.output
 
 
 @pytest.mark.slow
