@@ -16,7 +16,8 @@ from advancia.payments import offers, queries, services
 from advancia.payments.errors import AlreadyAsked, AmountOutOfRange, NotOffered
 from advancia.payments.forms import WORDS, DepositForm
 from advancia.payments.offers import Terms
-from advancia.payments.shown import DEBT_WORDS, DepositView, Shares
+from advancia.payments.shown import DepositView, Shares
+from advancia.payments.wording import DEBT_WORDS
 from advancia.providers.cryptomus import CryptoGateway
 from advancia.providers.stripe import CardGateway, ProviderError, ProviderNotSetUp
 from advancia.wallet import views as wallet

@@ -9,7 +9,7 @@ from datetime import datetime
 
 from advancia import audit
 from advancia.admin.inbox.words import plain
-from advancia.admin.payments import queries as payments
+from advancia.admin.payments import suspense_queries
 from advancia.core.db import Session
 from advancia.identity import queries as identity
 from advancia.webhooks import queries as webhooks
@@ -67,7 +67,9 @@ def shown(session: Session, event_id: int) -> Shown:
         event=event,
         tries=sorted([*failed, *replays], key=lambda each: each.when),
         was_replayed=bool(replays),
-        stray_id=payments.stray_id_of(session, provider=event.row.provider, payment_id=event.payment_id),
+        stray_id=suspense_queries.stray_id_of(
+            session, provider=event.row.provider, payment_id=event.payment_id
+        ),
     )
 
 

@@ -12,7 +12,7 @@ from advancia import audit
 from advancia.admin.carrying_out import carry_out
 from advancia.admin.customers import queries as customers
 from advancia.admin.lists import PAGE_SIZE, Filters, before_here, listed
-from advancia.admin.payments import queries, second_person
+from advancia.admin.payments import queries, second_person, suspense_queries
 from advancia.admin.payments.forms import (
     CoinForm,
     CoinRefundForm,
@@ -143,7 +143,9 @@ def disputes() -> ResponseReturnValue:
 @staff_required(Permission.SEE_TRANSACTIONS)
 def suspense() -> ResponseReturnValue:
     form = _valid(StrayFilters(formdata=request.args))
-    rows = queries.strays(db.session(), state=form.good("state"), before=before_here(), limit=PAGE_SIZE + 1)
+    rows = suspense_queries.strays(
+        db.session(), state=form.good("state"), before=before_here(), limit=PAGE_SIZE + 1
+    )
     older = rows[PAGE_SIZE - 1].id if len(rows) > PAGE_SIZE else None
     page, totals = listed(rows[:PAGE_SIZE], older=older, form=form), strays.in_suspense(db.session())
     corrected = onward.waiting(db.session())
@@ -153,7 +155,7 @@ def suspense() -> ResponseReturnValue:
 @bp.get("/suspense/<int:stray_id>")
 @staff_required(Permission.APPROVE)
 def stray(stray_id: int) -> ResponseReturnValue:
-    detail = queries.stray_detail(db.session(), stray_id)
+    detail = suspense_queries.stray_detail(db.session(), stray_id)
     return _stray_page(CreditForm(data={"who": detail.owner.email} if detail.owner else None), detail)
 
 
@@ -164,7 +166,7 @@ def stray(stray_id: int) -> ResponseReturnValue:
 def credit_stray(stray_id: int) -> ResponseReturnValue:
     form, actor = CreditForm(), current_actor()
     if form.send_back.data:  # nothing is done yet: only the reason that was typed comes along
-        return _return_page_with(form.reason.data, queries.stray_detail(db.session(), stray_id))
+        return _return_page_with(form.reason.data, suspense_queries.stray_detail(db.session(), stray_id))
 
     def wish(session: Session) -> dict[str, Any]:
         user_id = customers.id_of(session, entered(form.who))
@@ -176,7 +178,7 @@ def credit_stray(stray_id: int) -> ResponseReturnValue:
         form,
         lambda session: second_person.credit(session, **wish(session)),
         ask=lambda session: second_person.ask_for_credit(session, **wish(session)),
-        page=lambda: _stray_page(form, queries.stray_detail(db.session(), stray_id), status=422),
+        page=lambda: _stray_page(form, suspense_queries.stray_detail(db.session(), stray_id), status=422),
         then=url_for(".stray", stray_id=stray_id),
         said="Credited.",
     )
@@ -186,7 +188,7 @@ def credit_stray(stray_id: int) -> ResponseReturnValue:
 @staff_required(Permission.APPROVE)
 @confirmed
 def return_stray(stray_id: int) -> ResponseReturnValue:
-    detail = queries.stray_detail(db.session(), stray_id)
+    detail = suspense_queries.stray_detail(db.session(), stray_id)
     return _return_page(_return_form(detail), detail)
 
 
@@ -195,7 +197,7 @@ def return_stray(stray_id: int) -> ResponseReturnValue:
 @confirmed
 @checked_by_its_form
 def create_return(stray_id: int) -> ResponseReturnValue:
-    form, actor = _return_form(queries.stray_detail(db.session(), stray_id)), current_actor()
+    form, actor = _return_form(suspense_queries.stray_detail(db.session(), stray_id)), current_actor()
 
     def wish() -> dict[str, Any]:
         address = entered(form.address) if isinstance(form, CoinForm) else None
@@ -205,17 +207,17 @@ def create_return(stray_id: int) -> ResponseReturnValue:
         form,
         lambda session: second_person.send_back(session, request_id=form.request_id.uuid, **wish()),
         ask=lambda session: second_person.ask_to_send_back(session, **wish()),
-        page=lambda: _return_page(form, queries.stray_detail(db.session(), stray_id), status=422),
+        page=lambda: _return_page(form, suspense_queries.stray_detail(db.session(), stray_id), status=422),
         then=url_for(".stray", stray_id=stray_id),
         said="Sent. It is on its way to the provider.",
     )
 
 
-def _return_form(detail: queries.StrayDetail) -> ReturnForm | CoinForm:
+def _return_form(detail: suspense_queries.StrayDetail) -> ReturnForm | CoinForm:
     return CoinForm(detail.network) if detail.is_crypto else ReturnForm()
 
 
-def _return_page_with(reason: str | None, detail: queries.StrayDetail) -> ResponseReturnValue:
+def _return_page_with(reason: str | None, detail: suspense_queries.StrayDetail) -> ResponseReturnValue:
     typed = {"formdata": None, "data": {"reason": reason}}
     form = CoinForm(detail.network, **typed) if detail.is_crypto else ReturnForm(**typed)
     return _return_page(form, detail)
@@ -235,12 +237,14 @@ def _polled(name: str, deposit: queries.DepositDetail) -> ResponseReturnValue:
     return tagged(_render(name, deposit=deposit, money=booking.amount_of), deposit.version)
 
 
-def _stray_page(form: CreditForm, detail: queries.StrayDetail, status: int = 200) -> ResponseReturnValue:
+def _stray_page(
+    form: CreditForm, detail: suspense_queries.StrayDetail, status: int = 200
+) -> ResponseReturnValue:
     return _render("stray", status=status, form=form, detail=detail, money=booking.amount_of)
 
 
 def _return_page(
-    form: ReturnForm | CoinForm, detail: queries.StrayDetail, status: int = 200
+    form: ReturnForm | CoinForm, detail: suspense_queries.StrayDetail, status: int = 200
 ) -> ResponseReturnValue:
     return _render("return", status=status, form=form, detail=detail)
 
