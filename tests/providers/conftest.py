@@ -72,7 +72,10 @@ class Endpoint:
 
         class Handler(BaseHTTPRequestHandler):
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
+                length = int(self.headers["Content-Length"])
+                body = self.rfile.read(length)
+                if len(body) < length:  # its sender was killed in the middle of it
+                    return
                 self.send_response(take(self.headers.get("Stripe-Signature", ""), body))
                 self.send_header("Content-Length", "0")
                 self.end_headers()
