@@ -11,6 +11,7 @@ from advancia.core.jobs import Job
 from advancia.core.money import Money
 from advancia.payments import offers
 from advancia.payments.models import Deposit
+from advancia.payments.wording import SEND_THE_REST
 
 
 class Letter(StrEnum):
@@ -42,8 +43,7 @@ class Words:
 WORDS = {
     Letter.UNDERPAID: Words(
         "A part of your payment of {amount} is missing",
-        "Send the rest to the same address before the page closes; otherwise what has arrived is put into your "
-        "wallet.",
+        SEND_THE_REST,
         "Asked for",
     ),
     Letter.FAILED: Words(

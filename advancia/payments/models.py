@@ -78,6 +78,9 @@ class ProviderCustomer(Model):
     customer: Mapped[str] = mapped_column(Text)
 
 
+UNDER_WAY = ("asked", "pending")  # the states of a refund whose end is not known yet
+
+
 class Refund(Model):
     """Money that goes back to whoever paid it in. It is booked when it is asked for, and undone if it fails.
 
@@ -115,6 +118,11 @@ class Refund(Model):
     created_at: Mapped[Timestamp] = mapped_column(server_default=func.now())
     sent_at: Mapped[Timestamp | None]
     settled_at: Mapped[Timestamp | None]
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether it is not known yet how it ends."""
+        return self.state in UNDER_WAY
 
 
 class Dispute(Model):

@@ -19,7 +19,7 @@ from advancia.core.money import Money, asset
 from advancia.payments import offers, whereabouts
 from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
 from advancia.payments.shown import DepositView, RefundView, Shares
-from advancia.payments.standing import LOOKS
+from advancia.payments.standing import LOOKS, Standing
 from advancia.wallet.queries import rolled_back_by
 
 # The states of a deposit in words, without what came after it.
@@ -30,7 +30,7 @@ PATIENCE = timedelta(minutes=10)
 MOST_OPEN = 50
 MOST_ENDED = 25
 # What somebody should see first: money that is there and cannot be used yet, then what is on its way.
-FIRST = {"goes back": 0, "locked": 0, "underpaid": 0, "under way": 1}
+FIRST = {Standing.GOES_BACK: 0, Standing.CHECKED: 0, Standing.UNDERPAID: 0, Standing.UNDER_WAY: 1}
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def open_deposits_of(session: Session, user_id: int) -> list[DepositView]:
     ).all()
     strays = _set_aside(session, deposits)
     views = [_view(each, strays.get(each.id)) for each in deposits if strays.get(each.id) != "credited"]
-    return sorted(views, key=lambda view: FIRST.get(view.standing.value, len(FIRST)))
+    return sorted(views, key=lambda view: FIRST.get(view.standing, len(FIRST)))
 
 
 def ended_deposits_of(session: Session, user_id: int) -> list[DepositView]:

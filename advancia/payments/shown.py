@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,6 +9,7 @@ from uuid import UUID
 
 from advancia.core.clock import utcnow
 from advancia.core.money import Money
+from advancia.core.versions import version_of
 from advancia.payments import offers
 from advancia.payments.standing import BACK, LOOKS, OVER, Look, Standing
 from advancia.payments.wording import (
@@ -221,11 +221,10 @@ class DepositView:
     @property
     def version(self) -> str:
         """Changes whenever the page would show something else."""
-        shown = (
-            f"{self.state}:{self.failure}:{self.checkout_url}:{self.can_retry}:{self.provider_state}:{self.txid}"
-            f":{self.credited}:{self.refunds}:{self.disputes}:{self.standing}:{self.rolled_back_by}:{self.owing}"
-        )
-        return hashlib.sha256(shown.encode()).hexdigest()[:16]
+        return version_of(
+            self.state, self.failure, self.checkout_url, self.can_retry, self.provider_state, self.txid,
+            self.credited, self.refunds, self.disputes, self.standing, self.rolled_back_by, self.owing,
+        )  # fmt: skip
 
     @property
     def _last_step(self) -> ProgressStep:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from decimal import Decimal
 from typing import Any
 
 from advancia.core.money import ASSETS, Money
+from advancia.core.versions import version_of
 
 KIND_WORDS = {
     "missing_here": "Missing in our books",
@@ -105,7 +105,7 @@ class Shown:
     def version(self) -> str:
         """Changes with everything that its page shows of it."""
         told = json.dumps([self.state, self.progress, self.signed_off_by], sort_keys=True)
-        return f"{self.id}-{hashlib.sha256(told.encode()).hexdigest()[:16]}"
+        return f"{self.id}-{version_of(told)}"
 
     @property
     def has_verdict(self) -> bool:

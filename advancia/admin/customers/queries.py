@@ -138,6 +138,14 @@ def id_of(session: Session, text: str) -> int | None:
     return found
 
 
+def named(session: Session, text: str) -> int:
+    """As `id_of`, for a customer that there has to be. Raises `NotFound`."""
+    found = id_of(session, text)
+    if found is None:
+        raise NotFound("There is no such customer.")
+    return found
+
+
 def customer(session: Session, user_id: int) -> Customer:
     """Raises `NotFound` for whoever is none, staff included."""
     names = Customer.__dataclass_fields__

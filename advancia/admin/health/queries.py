@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from advancia.core.alarms import OpenAlarm
 from advancia.core.db import Session
 from advancia.core.heartbeats import Living
 from advancia.core.outbox import OutboxRow
+from advancia.core.versions import version_of
 from advancia.ops.health import Health
 from advancia.ops.parts import Part
 from advancia.webhooks.models import WebhookEvent
@@ -55,13 +55,12 @@ class Board:
     @property
     def version(self) -> str:
         """What stands for what is seen: figures that run on, such as ages to the second, are not."""
-        seen = (
+        return version_of(
             [(part.key, part.state, part.words) for part in self.parts],
             self.queues, self.inbox, self.megabytes,
             [(each.process, each.instance, each.is_silent) for each in self.processes],
             [(each.id, each.times) for each in self.alarms],
         )  # fmt: skip
-        return hashlib.sha256(repr(seen).encode()).hexdigest()[:20]
 
 
 def board(session: Session, health: Health) -> Board:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,6 +10,7 @@ from advancia import audit
 from advancia.admin.inbox.words import plain
 from advancia.admin.payments import suspense_queries
 from advancia.core.db import Session
+from advancia.core.versions import version_of
 from advancia.identity import queries as identity
 from advancia.webhooks import queries as webhooks
 from advancia.webhooks.queries import EventDetail
@@ -54,8 +54,7 @@ class Shown:
     def version(self) -> str:
         """Changes whenever the page would show something else."""
         row = self.event.row
-        shown = f"{row.state}:{row.outcome}:{row.settled_at}:{len(self.tries)}:{self.stray_id}"
-        return hashlib.sha256(shown.encode()).hexdigest()[:16]
+        return version_of(row.state, row.outcome, row.settled_at, len(self.tries), self.stray_id)
 
 
 def shown(session: Session, event_id: int) -> Shown:

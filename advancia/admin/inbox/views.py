@@ -12,6 +12,7 @@ from advancia.admin.carrying_out import carry_out
 from advancia.admin.forms import ReasonForm
 from advancia.admin.inbox import queries as inbox
 from advancia.admin.inbox.forms import InboxFilters
+from advancia.admin.inbox.queries import Shown
 from advancia.admin.inbox.words import plain
 from advancia.admin.lists import PAGE_SIZE, before_here, listed
 from advancia.core.db import db, unit_of_work
@@ -47,9 +48,9 @@ def index() -> ResponseReturnValue:
 @bp.get("/<int:event_id>")
 @staff_required(Permission.RECONCILE)
 def show(event_id: int) -> ResponseReturnValue:
-    version = inbox.shown(db.session(), event_id).version
-    same = unchanged(version)
-    return _page(ReasonForm(), event_id) if same is None else same
+    shown = inbox.shown(db.session(), event_id)
+    same = unchanged(shown.version)
+    return _page(ReasonForm(), shown) if same is None else same
 
 
 @bp.post("/<int:event_id>/replay")
@@ -81,14 +82,13 @@ def _with_reason(event_id: int, deed: Callable[..., None], *, said: str) -> Resp
     return carry_out(
         form,
         lambda session: deed(session, event_id=event_id, actor=actor, reason=entered(form.reason)),
-        page=lambda: _page(form, event_id, status=422),
+        page=lambda: _page(form, inbox.shown(db.session(), event_id), status=422),
         then=url_for(".show", event_id=event_id),
         said=said,
     )
 
 
-def _page(form: ReasonForm, event_id: int, status: int = 200) -> ResponseReturnValue:
-    shown = inbox.shown(db.session(), event_id)
+def _page(form: ReasonForm, shown: Shown, status: int = 200) -> ResponseReturnValue:
     page = render(
         "admin/inbox/show.html",
         status=status,

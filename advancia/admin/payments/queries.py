@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +18,7 @@ from advancia.admin.payments.standing import PROVIDER_STATES, WORDS, standing, s
 from advancia.core.db import Session
 from advancia.core.errors import NotFound
 from advancia.core.money import Money, asset
+from advancia.core.versions import version_of
 from advancia.identity.models import User
 from advancia.payments import offers, whereabouts
 from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
@@ -101,15 +101,16 @@ class DepositDetail:
     @property
     def is_under_way(self) -> bool:
         """Whether a refund of it is on its way, so that the page soon says something else."""
-        return any(each.state in ("asked", "pending") for each in self.refunds)
+        return any(each.is_under_way for each in self.refunds)
 
     @property
     def version(self) -> str:
         """Changes whenever the page would show something else."""
         refunds = [(each.id, each.state, each.failure) for each in self.refunds]
         disputes = [(each.id, each.state) for each in self.disputes]
-        shown = f"{self.row}:{refunds}:{disputes}:{self.refundable}:{self.is_rolled_back}:{self.waiting}:{self.txid}"
-        return hashlib.sha256(shown.encode()).hexdigest()[:16]
+        return version_of(
+            self.row, refunds, disputes, self.refundable, self.is_rolled_back, self.waiting, self.txid
+        )
 
     @property
     def network_of_refund(self) -> str:

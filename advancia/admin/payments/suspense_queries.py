@@ -68,7 +68,7 @@ class StrayDetail:
 
     @property
     def is_under_way(self) -> bool:
-        return any(each.state in ("asked", "pending") for each in self.refunds)
+        return any(each.is_under_way for each in self.refunds)
 
     @property
     def can_be_decided(self) -> bool:

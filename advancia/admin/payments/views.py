@@ -24,7 +24,6 @@ from advancia.admin.payments.forms import (
     StrayFilters,
 )
 from advancia.core.db import Session, db, unit_of_work
-from advancia.core.errors import NotFound
 from advancia.core.large_amounts import LARGEST_WITHOUT
 from advancia.core.permissions import Permission
 from advancia.payments.refunds import booking
@@ -166,12 +165,11 @@ def stray(stray_id: int) -> ResponseReturnValue:
 def credit_stray(stray_id: int) -> ResponseReturnValue:
     form, actor = CreditForm(), current_actor()
     if form.send_back.data:  # nothing is done yet: only the reason that was typed comes along
-        return _return_page_with(form.reason.data, suspense_queries.stray_detail(db.session(), stray_id))
+        detail = suspense_queries.stray_detail(db.session(), stray_id)
+        return _return_page(_return_form(detail, formdata=None, data={"reason": form.reason.data}), detail)
 
     def wish(session: Session) -> dict[str, Any]:
-        user_id = customers.id_of(session, entered(form.who))
-        if user_id is None:
-            raise NotFound("There is no such customer.")
+        user_id = customers.named(session, entered(form.who))
         return {"actor": actor, "stray_id": stray_id, "user_id": user_id, "reason": entered(form.reason)}
 
     return carry_out(
@@ -213,14 +211,8 @@ def create_return(stray_id: int) -> ResponseReturnValue:
     )
 
 
-def _return_form(detail: suspense_queries.StrayDetail) -> ReturnForm | CoinForm:
-    return CoinForm(detail.network) if detail.is_crypto else ReturnForm()
-
-
-def _return_page_with(reason: str | None, detail: suspense_queries.StrayDetail) -> ResponseReturnValue:
-    typed = {"formdata": None, "data": {"reason": reason}}
-    form = CoinForm(detail.network, **typed) if detail.is_crypto else ReturnForm(**typed)
-    return _return_page(form, detail)
+def _return_form(detail: suspense_queries.StrayDetail, **given: Any) -> ReturnForm | CoinForm:
+    return CoinForm(detail.network, **given) if detail.is_crypto else ReturnForm(**given)
 
 
 def _refund_page(

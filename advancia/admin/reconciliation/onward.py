@@ -9,7 +9,6 @@ from advancia.admin.carrying_out import carry_out
 from advancia.admin.customers import queries as customers
 from advancia.admin.reconciliation.forms import OnwardForm
 from advancia.core.db import Session, db
-from advancia.core.errors import NotFound
 from advancia.core.large_amounts import is_large
 from advancia.core.permissions import Permission
 from advancia.reconciliation import onward, queries
@@ -54,12 +53,7 @@ def send(difference_id: int) -> ResponseReturnValue:
 
 
 def _whose(session: Session, form: OnwardForm) -> int | None:
-    if not form.is_for_customer:
-        return None
-    user_id = customers.id_of(session, entered(form.who))
-    if user_id is None:
-        raise NotFound("There is no such customer.")
-    return user_id
+    return customers.named(session, entered(form.who)) if form.is_for_customer else None
 
 
 def _page(form: OnwardForm, difference_id: int, status: int = 200) -> ResponseReturnValue:

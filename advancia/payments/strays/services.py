@@ -17,7 +17,7 @@ from advancia.core.jobs import Job
 from advancia.core.money import Asset, Money, asset
 from advancia.payments.bank import fee_posting
 from advancia.payments.errors import AlreadyDecided, Disputed, OnItsWayBack, WrongCheckout
-from advancia.payments.models import Deposit, Dispute, Refund, StrayPayment
+from advancia.payments.models import UNDER_WAY, Deposit, Dispute, Refund, StrayPayment
 from advancia.payments.strays import references
 from advancia.webhooks import services as webhooks
 
@@ -220,7 +220,7 @@ def open_one(session: Session, stray_id: int, *, lock: bool = True) -> tuple[Str
         raise AlreadyDecided
     if is_disputed(session, stray):
         raise Disputed
-    under_way = select(Refund.id).where(Refund.stray_id == stray.id, Refund.state.in_(("asked", "pending")))
+    under_way = select(Refund.id).where(Refund.stray_id == stray.id, Refund.state.in_(UNDER_WAY))
     if session.scalar(under_way.limit(1)) is not None:
         raise OnItsWayBack
     return stray, deposit
