@@ -5,6 +5,7 @@ from __future__ import annotations
 from uuid import uuid4
 
 import pytest
+from playwright.sync_api import expect
 
 from advancia import ledger
 from advancia.core.clock import utcnow
@@ -95,9 +96,10 @@ def test_a_filter_is_applied_at_once_and_stands_in_the_address(product, staff_ta
     page.wait_for_url("**asset=ETH**")
 
     assert f"customer={amara.id}" in page.url
-    page.wait_for_function("document.querySelectorAll('#results tbody tr').length === 1")
+    # Not `wait_for_function`, which has the page evaluate a text, and the page refuses that.
+    expect(page.locator("#results tbody tr")).to_have_count(1)
     page.go_back()
-    page.wait_for_function("document.querySelectorAll('#results tbody tr').length === 3")
+    expect(page.locator("#results tbody tr")).to_have_count(3)
 
 
 def test_an_identifier_is_copied_and_that_is_said(product, staff_tab, amara):
